@@ -1,0 +1,120 @@
+"""A tiny Llama made from nothing: real weights, a real tokenizer and a chat template, for tests without a network.
+
+It knows nothing: its weights are random. What it has is everything that a served model has, in the same files, at a size
+(about 30,000 parameters) that loads and answers in milliseconds. Needs the ``train`` extra.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from solon.errors import MissingExtra
+
+PAD = "<|pad|>"
+END = "<|end|>"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+"""One special token for the role, the content, one special token for its end: a prompt's tokens are always a prefix of
+the tokens of prompt and response."""
+
+
+def tiny_tokenizer(corpus: Sequence[str] = (), *, vocab_size: int = 261) -> Any:
+    """A byte-level BPE tokenizer (a ``PreTrainedTokenizerFast``) that can encode any text, with ``CHAT_TEMPLATE``.
+
+    Args:
+        corpus: texts to learn merges from; without them every byte is a token of its own.
+        vocab_size: the most tokens it may have: 256 bytes, 5 special tokens, and merges learned from ``corpus``.
+
+    Raises:
+        MissingExtra: transformers is not installed.
+    """
+    try:
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        from transformers import PreTrainedTokenizerFast
+    except ImportError as error:
+        raise MissingExtra("a tiny model", "train") from error
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, END, *ROLES],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(list(corpus), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        additional_special_tokens=list(ROLES),
+        chat_template=CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def tiny_llama(
+    folder: str | os.PathLike[str],
+    seed: int = 0,
+    *,
+    corpus: Sequence[str] = (),
+    vocab_size: int = 261,
+    hidden_size: int = 32,
+    layers: int = 2,
+    heads: int = 4,
+    ffn_size: int = 64,
+    context: int = 1024,
+    spread: float = 0.1,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+) -> Path:
+    """Writes a random Llama with tied embeddings into ``folder`` (safetensors, config, tokenizer) and returns it.
+
+    The same arguments write the same weights. The state of torch's global random numbers is left as it was.
+
+    Args:
+        folder: made when it does not exist.
+        seed: of the weights.
+        corpus, vocab_size: as for ``tiny_tokenizer``.
+        hidden_size, layers, heads, ffn_size: the shape; ``heads`` divides ``hidden_size``.
+        context: the most tokens it takes.
+        spread: standard deviation of the weights; the larger, the further its next-token probabilities are from equal.
+        dtype: of the weights on disk.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+    """
+    tokenizer = tiny_tokenizer(corpus, vocab_size=vocab_size)
+    try:
+        import torch
+        from transformers import LlamaConfig, LlamaForCausalLM
+    except ImportError as error:
+        raise MissingExtra("a tiny model", "train") from error
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden_size,
+        intermediate_size=ffn_size,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=context,
+        initializer_range=spread,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config).to(getattr(torch, dtype))
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
