@@ -12,6 +12,7 @@
     ├── ModelError                  exit 1
     │   ├── ModelUnavailable                 may heal: overload, time-out, a reset connection
     │   ├── ModelRejected                    will not heal: key, quota, model name, malformed request
+    │   │   └── PromptTooLong                this one request does not fit the model; others may
     │   └── ModelDown                        most recent calls failed: the stage stops, everything so far is kept
     ├── StageIncomplete             exit 3   too many judgments failed; what succeeded is kept
     ├── BudgetReached               exit 4   the next request could pass the cap
@@ -101,16 +102,33 @@ class ModelUnavailable(ModelError):
 
     Attributes:
         retry_after: seconds the server asked us to wait, if it did.
+        throttled: the server is well and only asks for fewer requests (status 429).
+        maybe_billed: the server may have done the work although no usable reply came, so it may be on the bill.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, throttled: bool = False) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, throttled: bool = False, maybe_billed: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.throttled = throttled
+        self.maybe_billed = maybe_billed
 
 
 class ModelRejected(ModelError):
     """The model will not answer however often it is asked: key, quota, model name, malformed request."""
+
+
+class PromptTooLong(ModelRejected):
+    """This one request does not fit the model's context. The model is there, and other requests may fit.
+
+    Attributes:
+        places: of a batch that was refused before any work was done, which of its requests do not fit (from 0).
+    """
+
+    def __init__(self, message: str, *, places: Sequence[int] = (0,)) -> None:
+        super().__init__(message)
+        self.places = tuple(places)
 
 
 class ModelDown(ModelError):

@@ -93,7 +93,13 @@ class Principle(Noun):
 
 
 class RatingScale(Noun):
-    """The whole numbers a rating judge may give, and what the ends mean."""
+    """The whole numbers a rating judge may give, and what they mean.
+
+    Attributes:
+        low: the worst score.
+        high: the best score; above ``low``.
+        meaning: in words, what a score means; the two ends at least, or none.
+    """
 
     low: int = 1
     high: int = 5
@@ -108,6 +114,7 @@ class Case(Noun):
         prompt: what the user asked.
         better: a response that follows the principle.
         worse: a response that does not, or does less.
+        note: for people: why one is better.
     """
 
     principle: str
@@ -118,7 +125,16 @@ class Case(Noun):
 
 
 class Constitution(Record):
-    """The principles a model is to live by. Its ``id`` names this exact text."""
+    """The principles a model is to live by. Its ``id`` names this exact text.
+
+    Attributes:
+        name: what reports and dataset cards call it.
+        version: the author's own; text, so that 1.10 is not 1.1.
+        description: for people: what it is for.
+        principles: what it asks, at least one.
+        rating: the scale of judges that rate one response at a time.
+        cases: its own tests, run by ``solon constitution test``.
+    """
 
     name: str
     version: str = "1"

@@ -62,3 +62,13 @@ class Evaluator(Plugin):
     async def evaluate(self, evidence: Evidence) -> list[Metric]:
         """The metrics, ``before`` ahead of ``after``. An item that could not be measured counts as failed."""
         raise NotImplementedError(f"evaluator {self.kind!r} does not implement evaluate()")
+
+    def changes(self, pair: Pair) -> dict[str, tuple[bool | None, bool | None]]:
+        """For each yes/no metric, whether it holds of this pair's answer before and after; ``None``: cannot be said."""
+        del pair
+        return {}
+
+    def warnings(self, evidence: Evidence) -> list[str]:
+        """What a reader must know before trusting the metrics, as sentences; e.g. that the examiner also labeled."""
+        del evidence
+        return []

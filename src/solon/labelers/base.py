@@ -20,6 +20,8 @@ class Labeler(Plugin):
     """
 
     group: ClassVar[str] = "solon.labelers"
+    options: ClassVar[int] = 1
+    """How many completions one question shows: 1 is rated, 2 are compared, more are ranked."""
 
     @property
     def name(self) -> str:
@@ -31,7 +33,7 @@ class Labeler(Plugin):
         return ()
 
     async def label(self, question: Question) -> Judgment:
-        """Answers one question. What the judge failed to say is a ``Failed`` outcome, never a number or an exception."""
+        """Answers one question. What a judge failed to say is a ``Failed`` outcome, never a number or an exception."""
         raise NotImplementedError(f"labeler {self.kind!r} does not implement label()")
 
     def questions(self, candidates: Candidates, constitution: Constitution) -> Iterable[Question]:

@@ -1,9 +1,9 @@
 """How judged text reaches a judge: delimited, as data, in a form that it cannot fake.
 
 Each question carries a code of its own. The code heads every section, is drawn from the hash of the question's
-content, and is drawn again for as long as it occurs anywhere in the judged text; so no judged text can contain a heading
-of its own question. The system message holds only what is constant for a principle, so that servers and local models can keep
-it cached.
+content, and is drawn again for as long as it occurs anywhere in the judged text; so no judged text can contain a
+heading of its own question. The system message holds only what is constant for a principle, so that servers and local
+models can keep it cached.
 """
 
 from __future__ import annotations

@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from solon.data.records import digest
+
+_base: ContextVar[Path | None] = ContextVar("solon_base_folder", default=None)
+
+
+@contextmanager
+def base_folder(folder: Path | None) -> Iterator[None]:
+    """While it is open, relative locations in settings are read from ``folder``: a recipe's own folder."""
+    token = _base.set(folder)
+    try:
+        yield
+    finally:
+        _base.reset(token)
+
+
+class LocationStr(str):
+    """A path or hub id as it was written, which remembers the folder that it is relative to."""
+
+    __slots__ = ("base",)
+    base: Path | None
+
+    @property
+    def resolved(self) -> str:
+        """The absolute path if that file or folder exists, otherwise the text as written (a hub id)."""
+        path = (self.base or Path()) / Path(str(self)).expanduser()
+        return str(path.absolute()) if path.exists() else str(self)
+
+
+def _locate(text: str) -> LocationStr:
+    location = LocationStr(text)
+    location.base = text.base if isinstance(text, LocationStr) else _base.get()
+    return location
+
+
+Location = Annotated[str, AfterValidator(_locate)]
+"""A pydantic field type for a path relative to the recipe, or a hub id. Use ``located(value)`` to open it."""
+
+
+def located(location: str) -> str:
+    """Where a ``Location`` is: an absolute path, or the hub id that was written."""
+    return location.resolved if isinstance(location, LocationStr) else str(location)
 
 
 class Settings(BaseModel):
@@ -28,23 +72,35 @@ class Plugin(Settings):
 
     def settings(self) -> dict[str, Any]:
         """``kind`` and every setting as plain JSON values: what is hashed, written to ``run.json`` and shown."""
-        plain = {name: _plain(getattr(self, name)) for name in type(self).model_fields}
-        return {"kind": self.kind, **plain}
+        return {"kind": self.kind, **_fields(self)}
 
     def identity(self) -> str:
-        """16 hexadecimal digits that change whenever a setting that may change the result does."""
+        """16 hexadecimal digits that change whenever a setting does."""
         return digest(self.settings())[:16]
 
+    def problems(self) -> list[str]:
+        """What would stop it on this machine, found without loading or spending anything: ``solon check`` asks.
 
-def _plain(value: Any) -> Any:
+        The default asks the plugins among its settings.
+        """
+        nested = (getattr(self, name) for name in type(self).model_fields)
+        return [problem for plugin in nested if isinstance(plugin, Plugin) for problem in plugin.problems()]
+
+
+def _fields(model: BaseModel) -> dict[str, Any]:
+    return {field.alias or name: plain(getattr(model, name)) for name, field in type(model).model_fields.items()}
+
+
+def plain(value: Any) -> Any:
+    """A setting as plain JSON values, nested plugins with their ``kind``."""
     if isinstance(value, Plugin):
         return value.settings()
     if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        return _fields(value)
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str | int | float | bool) or value is None:
+        return [plain(item) for item in value]
+    if isinstance(value, int | float | bool) or value is None:
         return value
     return str(value)

@@ -8,13 +8,15 @@ error that names the package and what to do; it is never a warning, and a name i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from solon.errors import PluginError
 from solon.evaluation.base import Evaluator
@@ -110,7 +112,8 @@ def create(group: str, value: Any) -> Any:
     """A plugin from what a recipe says: a name, or a mapping with ``kind`` and settings. An instance stays as it is.
 
     Raises:
-        ValueError: (``pydantic.ValidationError`` included) the settings are not the plugin's.
+        ValueError: it is no mapping, has no ``kind``, or the kind is unknown.
+        PydanticCustomError: the settings are not the plugin's; ``ctx["error"]`` holds every error.
     """
     if isinstance(value, Plugin):
         return value
@@ -126,18 +129,43 @@ def create(group: str, value: Any) -> Any:
         plugin = load(group, str(kind))
     except PluginError as error:
         raise ValueError(str(error)) from error
-    return plugin.model_validate(settings)
+    try:
+        return plugin.model_validate(settings)
+    except ValidationError as error:
+        # carries the inner errors and the class they are about, so that each is shown at its own place in the file
+        raise PydanticCustomError(
+            "plugin", "not the settings of this plugin", {"error": error, "model": plugin}
+        ) from None
 
 
-def _named(group: str) -> Callable[[Any], Any]:
-    return lambda value: create(group, value)
+class _Named:
+    """Makes a field accept a plugin's mapping, and tells editors which kinds there are and what each can be set to."""
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any) -> Any:
+            return create(self.group, value)
+
+        return core_schema.no_info_before_validator_function(validate, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        names = kinds(self.group)
+        return {
+            "description": f"a {NOUN[self.group]}: its name, or a mapping with `kind` and settings",
+            "anyOf": [
+                {"enum": names},
+                {"type": "object", "properties": {"kind": {"enum": names}}, "required": ["kind"]},
+            ],
+        }
 
 
-AnyChatModel = Annotated[ChatModel, BeforeValidator(_named("solon.models"))]
+AnyChatModel = Annotated[ChatModel, _Named("solon.models")]
 """A pydantic field type: a chat model, or the mapping with ``kind`` that a recipe holds in its place."""
-AnyLabeler = Annotated[Labeler, BeforeValidator(_named("solon.labelers"))]
+AnyLabeler = Annotated[Labeler, _Named("solon.labelers")]
 """A pydantic field type: a labeler, or its mapping."""
-AnyTrainer = Annotated[Trainer, BeforeValidator(_named("solon.trainers"))]
+AnyTrainer = Annotated[Trainer, _Named("solon.trainers")]
 """A pydantic field type: a trainer, or its mapping."""
-AnyEvaluator = Annotated[Evaluator, BeforeValidator(_named("solon.evaluators"))]
+AnyEvaluator = Annotated[Evaluator, _Named("solon.evaluators")]
 """A pydantic field type: an evaluator, or its mapping."""

@@ -1,7 +1,7 @@
 """A tiny Llama made from nothing: real weights, a real tokenizer and a chat template, for tests without a network.
 
-It knows nothing: its weights are random. What it has is everything that a served model has, in the same files, at a size
-(about 30,000 parameters) that loads and answers in milliseconds. Needs the ``train`` extra.
+It knows nothing: its weights are random. What it has is everything that a served model has, in the same files, at a
+size (about 30,000 parameters) that loads and answers in milliseconds. Needs the ``train`` extra.
 """
 
 from __future__ import annotations

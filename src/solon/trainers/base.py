@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from solon.data.records import Checkpoint, Record
-from solon.plugins.base import Plugin, Settings
+from solon.plugins.base import Location, Plugin, Settings
 
 
 class Policy(Settings):
@@ -25,8 +25,8 @@ class Policy(Settings):
         batch_size: completions sampled at once.
     """
 
-    model: str
-    adapter: str | None = None
+    model: Location
+    adapter: Location | None = None
     load_in_4bit: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     threads: PositiveInt | None = None

@@ -1,0 +1,69 @@
+"""``solon check``: all that can be known to be wrong with a recipe before anything is spent."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from solon.constitution.library import resolve
+from solon.constitution.linting import lint
+from solon.data.candidates import read_candidates
+from solon.data.prompts import read_prompts
+from solon.errors import InputError, Problem, SolonError
+from solon.plugins.base import located
+from solon.recipe import Opened, plugins
+from solon.stages.run import policy_model
+
+T = TypeVar("T")
+LEAST_FREE_DISK = 200 * 2**20
+
+
+@dataclass
+class Checked:
+    """What was found. Problems keep a run from ending well; warnings do not."""
+
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+
+def check_recipe(opened: Opened) -> Checked:
+    """Looks at every file, model, key and price a recipe names. Loads no model and sends no request."""
+    found = Checked()
+    recipe = opened.recipe
+
+    def collect(key: str, look: Callable[[], T]) -> T | None:
+        try:
+            return look()
+        except InputError as error:
+            found.problems += error.problems
+        except SolonError as error:
+            found.problems.append(Problem(f"{opened.path}: {key}", str(error)))
+        return None
+
+    constitution = collect("constitution", lambda: resolve(located(recipe.constitution)))
+    if constitution is not None:
+        found.warnings += lint(constitution)
+    if recipe.prompts is not None:
+        source = located(recipe.prompts)
+        prompts = collect("prompts", lambda: read_prompts(source, recipe.columns))
+        if prompts is not None and prompts.duplicates:
+            found.warnings.append(Problem(source, f"{prompts.duplicates} prompts occur twice; each is used once"))
+    if recipe.candidates is not None:
+        candidates = located(recipe.candidates)
+        collect("candidates", lambda: read_candidates(candidates, recipe.columns))
+    if recipe.dataset is not None and not Path(located(recipe.dataset)).exists():
+        found.problems.append(Problem(f"{opened.path}: dataset", f"there is no {recipe.dataset!r}"))
+    if recipe.evaluate is not None and recipe.evaluate.prompts is not None:
+        held_out = located(recipe.evaluate.prompts)
+        collect("evaluate.prompts", lambda: read_prompts(held_out, recipe.columns))
+    if recipe.policy is not None:
+        policy = recipe.policy
+        found.problems += [Problem(f"{opened.path}: policy", text) for text in policy_model(policy).problems()]
+    for key, plugin in plugins(recipe):
+        found.problems += [Problem(f"{opened.path}: {key}", text) for text in plugin.problems()]
+    if shutil.disk_usage(Path.cwd()).free < LEAST_FREE_DISK:
+        found.warnings.append(Problem("", "less than 200 MiB of disk are free here"))
+    return found

@@ -1,0 +1,35 @@
+"""Options that verbs share, said once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from solon.progress import Progress
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Values to use in place of the recipe's, e.g. train.beta=0.05."),
+]
+RunDir = Annotated[
+    Path | None, typer.Option("--run-dir", help="Where the run's files go. Default: runs/<name of the recipe>.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors only.")]
+
+
+def progress_for(quiet: bool) -> Progress:
+    """Bars on standard error, or nothing."""
+    from solon.progress import Silent, Terminal
+
+    return Silent() if quiet else Terminal()
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output: what ``--json`` promises."""
+    typer.echo(json.dumps(value, ensure_ascii=True, indent=2))

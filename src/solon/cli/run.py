@@ -1,0 +1,61 @@
+"""``solon run`` and the verbs that do one stage: sample, label, build, train, evaluate, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from solon.cli.options import Json, Overrides, Quiet, RecipeFile, RunDir, print_json, progress_for
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb that does a recipe's stages up to one of them."""
+
+    name: str
+    help: str
+    command: Callable[..., None]
+
+
+def _verb(name: str, until: str | None, help: str) -> Verb:  # noqa: A002
+    def command(
+        recipe: RecipeFile,
+        overrides: Overrides = None,
+        run_dir: RunDir = None,
+        json: Json = False,
+        quiet: Quiet = False,
+    ) -> None:
+        _run(recipe, overrides, run_dir, json=json, quiet=quiet, until=until)
+
+    return Verb(name, help, command)
+
+
+VERBS = (
+    _verb("sample", "sample", "Draw the policy's completions."),
+    _verb("label", "label", "Judge the completions under the constitution."),
+    _verb("build", "build", "Turn judgments into datasets."),
+    _verb("train", "train", "Align the policy with the dataset."),
+    _verb("evaluate", "evaluate", "Measure the trained policy against the untrained one."),
+    _verb("report", "report", "Write report.md and report.html, and print the table."),
+    _verb("run", None, "Do all stages. Again: go on where it stopped; what is done is not done twice."),
+)
+
+
+def _run(
+    recipe: RecipeFile, overrides: Overrides, run_dir: RunDir, *, json: bool, quiet: bool, until: str | None
+) -> None:
+    from solon.pipeline import run, stages_of
+    from solon.recipe import read
+
+    opened = read(recipe, overrides or ())
+    done = run(opened, run_dir, until=until, progress=progress_for(quiet))
+    if json:
+        from solon.report import summarise
+
+        print_json({"run_dir": str(done), **summarise(done).model_dump(mode="json", exclude={"examples", "steps"})})
+    elif "report" in stages_of(opened.recipe) and until in (None, "report") and not quiet:
+        from rich.console import Console
+
+        from solon.report import summarise, terminal
+
+        terminal(summarise(done), Console(highlight=False), done / "report.html")

@@ -1,0 +1,302 @@
+r"""Files of a run: written whole or not at all, the same bytes for the same content, errors with their place.
+
+Text is UTF-8. JSON is written as it is, not as ASCII escapes, with one exception: half of a surrogate pair, which UTF-8
+cannot hold and which some servers send, becomes its own escape (``\ud83d``) and is read back as it was.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from solon.errors import DataError, Problem, StorageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T", bound=BaseModel)
+
+ROWS_IN_A_GROUP = 8192
+"""Rows of a Parquet row group: what is held in memory while a file is written."""
+
+_STORAGE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR,
+    errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT,
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- whole or not at all
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Gives a temporary file's path beside ``path`` to write to; it takes the place of ``path`` when the block ends.
+
+    The content is on the disk before the rename: after a crash ``path`` holds all of the old or all of the new. The
+    temporary file has one name a target, so what a killed run leaves behind is overwritten by the next; writers
+    of the same path at the same time are kept apart by the lock on the run directory.
+
+    Raises:
+        StorageError: the disk is full or not writable; what was at ``path`` is still there.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with _storage(path, partial, path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            _sync(partial)
+            partial.replace(path)
+            _sync(path.parent)
+        except BaseException:
+            _remove(partial)
+            raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """As ``atomic``, for a folder: gives an empty folder beside ``path``, which replaces ``path`` when the block ends.
+
+    A folder cannot be exchanged in one step: a crash between the two renames leaves no folder at ``path`` rather than a
+    mixture, and the stage that writes it runs again. Files written inside through ``atomic`` are on the disk by then.
+
+    Raises:
+        StorageError: the disk is full or not writable; what was at ``path`` is still there.
+    """
+    partial, previous = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.previous")
+    with _storage(path, partial, previous, path.parent):
+        _remove(partial)
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            _remove(previous)
+            if path.exists():
+                path.rename(previous)
+            try:
+                partial.rename(path)
+            except OSError:
+                if previous.exists():
+                    previous.rename(path)
+                raise
+            _sync(path.parent)
+            _remove(previous)
+        except BaseException:
+            _remove(partial)
+            raise
+
+
+@contextmanager
+def _storage(path: Path, *ours: Path) -> Iterator[None]:
+    """Names an error of the disk by the file that was to be written. Errors about other files pass."""
+    try:
+        yield
+    except OSError as error:
+        about_us = error.filename is None or Path(os.fsdecode(error.filename)) in {path, *ours, *path.parents}
+        if error.errno not in _STORAGE or not about_us:
+            raise
+        reason = os.strerror(error.errno)
+        raise StorageError(f"cannot write {path}: {reason}; what was there before is untouched") from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def json_bytes(value: Any, *, indent: int | None = None) -> bytes:
+    """``value`` as UTF-8 JSON with its keys in their own order.
+
+    Raises:
+        ValueError: it holds a number that JSON does not have (not a number, infinity).
+    """
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent)
+    # only a lone surrogate fails to encode, always inside a JSON string, where \udXXX is its escape
+    return text.encode("utf-8", "backslashreplace")
+
+
+def is_text(text: str) -> bool:
+    """Whether it is Unicode text. Half of a surrogate pair, which some servers send, is not."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes one JSON value, indented for people. A record is written by its fields."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    with atomic(path) as partial:
+        partial.write_bytes(json_bytes(plain, indent=2) + b"\n")
+
+
+@contextmanager
+def writing_jsonl(path: Path) -> Iterator[Callable[[BaseModel | Mapping[str, Any]], None]]:
+    """Gives a function that writes one record a line; the file appears at ``path``, whole, when the block ends."""
+    with atomic(path) as partial, partial.open("wb") as file:
+
+        def write(record: BaseModel | Mapping[str, Any]) -> None:
+            value = record.model_dump(mode="json") if isinstance(record, BaseModel) else record
+            file.write(json_bytes(value) + b"\n")
+
+        yield write
+
+
+def write_jsonl(path: Path, records: Iterable[BaseModel]) -> int:
+    """Writes one record a line and returns how many."""
+    written = 0
+    with writing_jsonl(path) as write:
+        for record in records:
+            write(record)
+            written += 1
+    return written
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Each line's number (from 1) with its value, or with the ``Problem`` that keeps it from being read.
+
+    Blank lines are skipped, and so is a byte order mark.
+
+    Raises:
+        DataError: there is no such file, or it cannot be read at all.
+    """
+    with opened(path) as file:
+        # bytes, because only "\n" ends a line: str.splitlines would also break at U+2028
+        for number, line in enumerate(file, 1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                yield number, wrong_encoding(f"{path}:{number}:{error.start + 1}", line[error.start], line)
+                if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+                    return  # every further line would fail for the same reason
+                continue
+            if not text.strip():
+                continue
+            try:
+                yield number, json.loads(text.rstrip())
+            except json.JSONDecodeError as error:
+                yield number, Problem(f"{path}:{number}:{error.colno}", why_not_json(error))
+            except RecursionError:
+                yield number, Problem(f"{path}:{number}", "not usable JSON: nested too deeply")
+
+
+def read_jsonl(path: Path, type: type[T]) -> Iterator[T]:  # noqa: A002
+    """The records of a file, one a line, read as they are asked for.
+
+    Raises:
+        DataError: there is no such file, or a line is not a record of that type; with file, line and, for broken JSON,
+            column.
+    """
+    for number, value in json_lines(path):
+        if isinstance(value, Problem):
+            raise DataError([value])
+        try:
+            yield type.model_validate(value)
+        except ValidationError as error:
+            raise DataError(validation_problems(f"{path}:{number}", type.__name__, error)) from error
+
+
+def validation_problems(where: str, name: str, error: ValidationError) -> list[Problem]:
+    """What keeps a value from being a record of that name, one problem a field."""
+    details = error.errors(include_url=False, include_input=False)
+    problems = []
+    for detail in details:
+        # an empty list "after validation" only repeats that its items were wrong
+        depth = len(detail["loc"])
+        if any(len(other["loc"]) > depth and other["loc"][:depth] == detail["loc"] for other in details):
+            continue
+        field = ".".join(str(part) for part in detail["loc"])
+        at = f" at {field!r}" if field else ""
+        problems.append(Problem(where, f"not a {name}{at}: {_lower_first(detail['msg'])}"))
+    return problems
+
+
+def why_not_json(error: json.JSONDecodeError) -> str:
+    """The parser's message without its place, which stands in front."""
+    return f"not valid JSON: {_lower_first(error.msg).removesuffix(' at').removesuffix(' starting')}"
+
+
+def wrong_encoding(where: str, byte: int, start: bytes) -> Problem:
+    """Says which byte is not UTF-8, what the text probably is, and how to convert it."""
+    guess = "UTF-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "WINDOWS-1252"
+    return Problem(
+        where,
+        f"not UTF-8 text: byte 0x{byte:02x}",
+        f"it may be {guess}; convert it: iconv -f {guess} -t UTF-8 OLD > NEW",
+    )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Iterable[bytes]]:
+    """The file's lines as bytes. An error while it is opened or read is a ``DataError``."""
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            raise DataError([Problem(str(path), "there is no such file")]) from error
+        reason = _lower_first(error.strerror or str(error))
+        raise DataError([Problem(str(path), f"cannot be read: {reason}")]) from error
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+# ---------------------------------------------------------------- Parquet
+
+
+def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:
+    """Writes rows under a schema, a row group at a time, and returns how many. A missing key is a null.
+
+    The same rows give the same bytes with the same version of pyarrow (which writes its version into the file).
+
+    Raises:
+        UnicodeEncodeError: a text holds half of a surrogate pair, which Parquet cannot hold.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    written = 0
+    pending = iter(rows)
+    with atomic(path) as partial, pq.ParquetWriter(partial, schema, version="2.6", compression="zstd") as writer:
+        while group := list(islice(pending, ROWS_IN_A_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema), row_group_size=ROWS_IN_A_GROUP)
+            written += len(group)
+    return written
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hexadecimal digits.
+
+    Raises:
+        DataError: there is no such file, or it cannot be read.
+    """
+    state = hashlib.sha256()
+    with opened(path) as file:
+        for line in file:
+            state.update(line)
+    return state.hexdigest()

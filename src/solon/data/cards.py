@@ -1,0 +1,158 @@
+"""The card of a folder of datasets: what made them, what is in them, what was left out and why, how to load them.
+
+Its front matter is what ``datasets.load_dataset`` reads to find each kind and split. Nothing in it depends on the
+moment or the machine: the same datasets have the same card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import yaml
+
+from solon.data.build import DROPPED, KINDS, Build, Built, Kind
+from solon.data.records import Constitution
+
+_USE = {
+    "preference": "DPO, IPO, ORPO, SimPO, reward models",
+    "unpaired": "KTO",
+    "reward": "regression on the score",
+    "sft": "supervised fine-tuning on the response",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What made the datasets.
+
+    Attributes:
+        constitution: what was judged under.
+        labelers: who judged, e.g. ``pairwise:tiny-judge``.
+        policies: the models that wrote the responses.
+        prompts: the prompts file or hub address; of a path, only the file name is shown.
+        settings: how the datasets were built.
+        seed: of the split.
+    """
+
+    constitution: Constitution
+    labelers: tuple[str, ...]
+    policies: tuple[str, ...]
+    prompts: str
+    settings: Build
+    seed: int
+
+
+def card(built: Built, facts: Facts, columns: Mapping[Kind, Sequence[tuple[str, str]]]) -> str:
+    """The card as Markdown with YAML front matter.
+
+    Args:
+        built: the datasets.
+        facts: what made them.
+        columns: for each kind, the names and meanings of its columns.
+    """
+    sections = [
+        _front_matter(built),
+        f"# Datasets made under {_inline(facts.constitution.name)}\n",
+        _origin(built, facts),
+        _rows(built),
+        _loading(built),
+        _dropped(built),
+        _columns(built, columns),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _present(built: Built) -> dict[Kind, dict[str, int]]:
+    """Kinds with rows, and of those the splits with rows."""
+    splits = {kind: {split: n for split, n in rows.items() if n} for kind, rows in built.counts().items()}
+    return {kind: rows for kind, rows in splits.items() if rows}
+
+
+def _front_matter(built: Built) -> str:
+    configs = [
+        {
+            "config_name": kind,
+            **({"default": True} if number == 0 else {}),
+            "data_files": [{"split": split, "path": f"{kind}/{split}.parquet"} for split in rows],
+        }
+        for number, (kind, rows) in enumerate(_present(built).items())
+    ]
+    front: dict[str, object] = {"tags": ["solon", "constitutional-ai", "rlaif"]}
+    if configs:
+        front["configs"] = configs
+    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n"
+
+
+def _origin(built: Built, facts: Facts) -> str:
+    constitution, settings = facts.constitution, facts.settings
+    where = facts.prompts if facts.prompts.startswith("hf://") else PurePath(facts.prompts).name
+    unjudged = f", {built.unjudged:,} of them without a judgment" if built.unjudged else ""
+    n = len(constitution.principles)
+    name = f"{_inline(constitution.name)}, version {_inline(constitution.version)}"
+    limit = f"at most {settings.max_pairs_per_prompt}" if settings.max_pairs_per_prompt else "all"
+    lines = [
+        f"- Constitution: {name}, `{constitution.id}`, {n} principle{'s' * (n > 1)}",
+        f"- Judged by: {_names(facts.labelers)}",
+        f"- Responses by: {_names(facts.policies)}",
+        f"- Prompts: {_inline(where)}, {built.prompts:,} with responses{unjudged}",
+        f"- Split: {settings.held_out:g} of the prompts held out, seed {facts.seed}",
+        f"- Kept: margins from {settings.min_margin:g}, {limit} pairs of a prompt",
+        f"- Desirable: scores from {settings.desirable_at:g}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(built: Built) -> str:
+    counts = built.counts()
+    lines = ["## Rows\n", "| dataset | for | train | test |", "|---|---|---:|---:|"]
+    lines += [f"| {kind} | {_USE[kind]} | {counts[kind]['train']:,} | {counts[kind]['test']:,} |" for kind in KINDS]
+    return "\n".join(lines) + "\n"
+
+
+def _loading(built: Built) -> str:
+    present = _present(built)
+    if not present:
+        return ""
+    calls = [f'{kind} = load_dataset("datasets", "{kind}")' for kind in present]
+    lines = [
+        "## Loading\n",
+        "From the run directory, which holds this folder:\n",
+        "```python",
+        "from datasets import load_dataset\n",
+    ]
+    return "\n".join([*lines, *calls, "```"]) + "\n"
+
+
+def _dropped(built: Built) -> str:
+    lines = ["## Left out\n", "Pairs of `preference`, responses of `unpaired` and `reward`, prompts of `sft`.\n"]
+    lines += ["| dataset | reason | rows | meaning |", "|---|---|---:|---|"]
+    rows = [
+        f"| {kind} | {reason} | {built.drops[kind][reason]:,} | {meaning} |"
+        for kind in KINDS
+        for reason, meaning in DROPPED.items()
+        if built.drops[kind].get(reason)
+    ]
+    return "\n".join([*lines, *rows]) + "\n" if rows else "## Left out\n\nNothing.\n"
+
+
+def _columns(built: Built, columns: Mapping[Kind, Sequence[tuple[str, str]]]) -> str:
+    def tables() -> Iterator[str]:
+        for kind in _present(built):
+            yield f"### {kind}\n"
+            yield from ["| column | holds |", "|---|---|"]
+            yield from (f"| `{name}` | {meaning} |" for name, meaning in columns[kind])
+            yield ""
+
+    lines = list(tables())
+    return "\n".join(["## Columns\n", *lines]) if lines else ""
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"`{_inline(name)}`" for name in names) or "not recorded"
+
+
+def _inline(text: str) -> str:
+    """On one line, whatever a name holds."""
+    return " ".join(text.replace("`", "'").split())

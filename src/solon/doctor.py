@@ -1,0 +1,93 @@
+"""What this machine can run, and the exact command for what is missing. Imports no heavy package."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from solon.data.records import Noun
+
+TRAIN = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+REPORT = ("matplotlib", "scipy")
+
+
+class Finding(Noun):
+    """One thing that was looked at: whether it is there, what was found, and the command that puts it right."""
+
+    what: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def findings() -> list[Finding]:
+    """Everything ``solon doctor`` prints, in order."""
+    return [_python(), *_memory(), _disk(), *_extra("train", TRAIN), *_extra("report", REPORT), _trl_on_cpu(), _gpu()]
+
+
+def _python() -> Finding:
+    ok = sys.version_info >= (3, 11)
+    return Finding(
+        what="Python", ok=ok, found=platform.python_version(), remedy="" if ok else "install Python 3.11 or newer"
+    )
+
+
+def _memory() -> list[Finding]:
+    cores = os.cpu_count() or 1
+    found = [Finding(what="CPU cores", ok=True, found=str(cores))]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+        found.append(
+            Finding(what="memory", ok=gib >= 4, found=f"{gib:.1f} GiB", remedy="" if gib >= 4 else "4 GiB is the least")
+        )
+    return found
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    return Finding(
+        what="free disk here", ok=free >= 2, found=f"{free:.1f} GiB", remedy="" if free >= 2 else "make room"
+    )
+
+
+def _extra(extra: str, packages: tuple[str, ...]) -> list[Finding]:
+    found = []
+    for package in packages:
+        try:
+            found.append(Finding(what=f"{package} ({extra})", ok=True, found=version(package)))
+        except PackageNotFoundError:
+            remedy = f"pip install 'solon[{extra}]'"
+            found.append(Finding(what=f"{package} ({extra})", ok=False, found="not installed", remedy=remedy))
+    return found
+
+
+def _trl_on_cpu() -> Finding:
+    """TRL 1.15 computes log-probabilities through a kernel that needs a GPU."""
+    try:
+        trl = version("trl")
+    except PackageNotFoundError:
+        return Finding(what="trainers on a CPU", ok=False, found="no TRL", remedy="pip install 'solon[train]'")
+    broken = trl.startswith("1.15.")
+    return Finding(
+        what="trainers on a CPU",
+        ok=not broken,
+        found=f"TRL {trl} {'cannot train' if broken else 'trains'} without a GPU",
+        remedy="pip install 'trl==1.14.2'" if broken else "",
+    )
+
+
+def _gpu() -> Finding:
+    if shutil.which("nvidia-smi") is None:
+        return Finding(what="GPU", ok=True, found="none: models run on the CPU, 4-bit loading is not available")
+    bits = find_spec("bitsandbytes") is not None
+    return Finding(
+        what="GPU",
+        ok=bits,
+        found=f"NVIDIA; bitsandbytes {'is' if bits else 'is not'} installed",
+        remedy="" if bits else "for load_in_4bit: pip install bitsandbytes",
+    )

@@ -1,0 +1,65 @@
+"""How many answers follow verifiable rules, before and after."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from solon.data.records import Failed, Metric, Slug
+from solon.evaluation.base import Decoding, Evaluator, Evidence, Pair
+from solon.evaluation.paired import Held, named, paired_shares, pairs_of
+from solon.labelers.rule_kinds import Rule
+from solon.labelers.rules import check
+
+
+class Compliance(Evaluator):
+    """A share for each rule, and ``compliance`` itself: the share of answers of which every rule holds.
+
+    An answer to which one of the rules cannot be applied counts as failed in ``compliance``.
+
+    Attributes:
+        rules: as in the labeler ``rules``.
+        decoding: which answers to look at.
+    """
+
+    kind: ClassVar[str] = "compliance"
+
+    rules: dict[Slug, Rule] = Field(min_length=1)
+    decoding: Decoding = "sample"
+
+    @field_validator("rules")
+    @classmethod
+    def _names_no_decoding(cls, rules: dict[str, Rule]) -> dict[str, Rule]:
+        if "greedy" in rules:
+            raise ValueError("a rule cannot be called 'greedy': that metric is compliance under greedy decoding")
+        return rules
+
+    @property
+    def needs(self) -> tuple[Decoding, ...]:
+        """The decoding it was told to look at."""
+        return (self.decoding,)
+
+    def changes(self, pair: Pair) -> dict[str, Held]:
+        """``compliance`` and each rule, of one pair of answers."""
+        before = check(self.rules, pair.before.text, pair.prompt.reference)
+        after = check(self.rules, pair.after.text, pair.prompt.reference)
+        held = {named("compliance", self.decoding): (_all(before), _all(after))}
+        for rule in self.rules:
+            held[named("compliance", self.decoding, rule)] = (_known(before[rule]), _known(after[rule]))
+        return held
+
+    async def evaluate(self, evidence: Evidence) -> list[Metric]:
+        """``compliance``, then a metric a rule, each before, after and as a difference."""
+        changes = [self.changes(pair) for pair in pairs_of(evidence, self.decoding, "compliance")]
+        return [metric for name in changes[0] for metric in paired_shares(name, [held[name] for held in changes])]
+
+
+def _known(result: bool | Failed) -> bool | None:
+    return None if isinstance(result, Failed) else result
+
+
+def _all(results: dict[str, bool | Failed]) -> bool | None:
+    if any(isinstance(result, Failed) for result in results.values()):
+        return None
+    return all(results.values())

@@ -1,0 +1,52 @@
+"""How long answers are, and how many are cut off: what a judge may have rewarded in place of quality."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from solon.data.records import Completion, Metric
+from solon.evaluation.base import Decoding, Evaluator, Evidence, Pair
+from solon.evaluation.paired import Held, named, paired_means, paired_shares, pairs_of
+
+
+class Length(Evaluator):
+    """Mean tokens of an answer, and the share of answers that were cut off at the longest allowed length.
+
+    Answers whose tokens the model did not count are failed in ``length``.
+
+    Attributes:
+        decoding: which answers to look at.
+    """
+
+    kind: ClassVar[str] = "length"
+
+    decoding: Decoding = "sample"
+
+    @property
+    def needs(self) -> tuple[Decoding, ...]:
+        """The decoding it was told to look at."""
+        return (self.decoding,)
+
+    def changes(self, pair: Pair) -> dict[str, Held]:
+        """Whether each answer was cut off."""
+        cut = (pair.before.stop == "length", pair.after.stop == "length")
+        return {named("length", self.decoding, "cut_off"): cut}
+
+    async def evaluate(self, evidence: Evidence) -> list[Metric]:
+        """``length`` in tokens and ``length/cut_off`` as a share, each before, after and as a difference."""
+        pairs = pairs_of(evidence, self.decoding, "length")
+        cut_off = named("length", self.decoding, "cut_off")
+        return [
+            *paired_means(
+                named("length", self.decoding),
+                [(_tokens(pair.before), _tokens(pair.after)) for pair in pairs],
+                "tokens",
+            ),
+            *paired_shares(cut_off, [self.changes(pair)[cut_off] for pair in pairs]),
+        ]
+
+
+def _tokens(completion: Completion) -> float | None:
+    """Tokens as the model counted them; a text of no tokens was not counted."""
+    tokens = completion.usage.output_tokens
+    return None if tokens == 0 and completion.text else float(tokens)

@@ -1,0 +1,137 @@
+"""How often a judge prefers the trained policy's answer to the untrained one's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from solon.data.records import Judgment, Metric
+from solon.data.verdicts import order_consistency
+from solon.errors import DataError
+from solon.evaluation.base import Decoding, Evaluator, Evidence
+from solon.evaluation.comparison import Comparison, Preferred, by_id, compare, preferred
+from solon.evaluation.paired import metric, named, pairs_of
+from solon.evaluation.statistics import mean_bca, sign_test, wilson
+from solon.labelers.base import Labeler
+from solon.models.base import ChatModel
+from solon.plugins.registry import AnyLabeler
+
+SAME_JUDGE = "same judge as the labels"
+
+
+class WinRate(Evaluator):
+    """The share of prompts on which the trained policy's answer is preferred; ties count half, failures apart.
+
+    Judges see both orders, and a verdict that depends on the order is a tie; so are two answers of the same text,
+    about which nobody is asked. Prompts to which no principle applies are left out. When principles are asked one at
+    a time, ``win_rate/<principle>`` says the same of each.
+
+    Attributes:
+        judge: who compares; the labeler of the training data when left out. A judge that labeled rewards what it
+            taught: ``method`` and the report say so. Take another one.
+        decoding: which answers to compare.
+    """
+
+    kind: ClassVar[str] = "win_rate"
+
+    judge: AnyLabeler | None = None
+    decoding: Decoding = "sample"
+
+    @property
+    def needs(self) -> tuple[Decoding, ...]:
+        """The decoding it was told to look at."""
+        return (self.decoding,)
+
+    def models(self) -> tuple[ChatModel, ...]:
+        """Every chat model that the judge asks, if it has one of its own."""
+        return self.judge.models() if self.judge else ()
+
+    def warnings(self, evidence: Evidence) -> list[str]:
+        """Says so when the judge, or a model that it asks, has also made the labels."""
+        judge = self._judge(evidence)
+        if not same_judge(judge, evidence.labeler):
+            return []
+        return [f"win_rate is judged by {judge.name}, which also made the labels: it favours what it taught"]
+
+    async def evaluate(self, evidence: Evidence) -> list[Metric]:
+        """``win_rate``, one for each principle that is asked alone, and how far the judge depends on the order.
+
+        Raises:
+            DataError: there is no judge, or no answer to compare.
+        """
+        judge = self._judge(evidence)
+        pairs = pairs_of(evidence, self.decoding, "win_rate")
+        compared = await asyncio.gather(
+            *(compare(judge, pair.prompt, pair.after, pair.before, evidence.constitution) for pair in pairs)
+        )
+        note = f"judge {judge.name}"
+        if same_judge(judge, evidence.labeler):
+            note += f", {SAME_JUDGE}"
+        name = named("win_rate", self.decoding)
+        metrics = [_win_rate(name, [one.preferred for one in compared], sum(one.identical for one in compared), note)]
+        principles = by_id(evidence.constitution)
+        for principle in _asked_alone(compared):
+            # pairs of the same text are left out: nobody knows whether the judge would have been asked
+            told = [
+                preferred(own, pair.after.id, principles)
+                for pair, one in zip(pairs, compared, strict=True)
+                if (own := [judgment for judgment in one.judgments if judgment.principles == (principle,)])
+            ]
+            metrics.append(_win_rate(f"{name}/{principle}", told, 0, note))
+        if judge.options > 1:
+            metrics.append(consistency(f"order_consistency/{name}", "pair", _judgments(compared), note))
+        return metrics
+
+    def _judge(self, evidence: Evidence) -> Labeler:
+        judge = self.judge or evidence.labeler
+        if judge is None:
+            raise DataError("win_rate has no judge: this recipe has no labeler to fall back on, so give `judge`")
+        return judge
+
+
+def same_judge(judge: Labeler, labeler: Labeler | None) -> bool:
+    """Whether two labelers are the same, or ask the same chat model."""
+    if labeler is None:
+        return False
+    described = [model.describe() for model in labeler.models()]
+    return judge.identity() == labeler.identity() or any(model.describe() in described for model in judge.models())
+
+
+def consistency(name: str, of: Literal["pair", "labels"], judgments: Sequence[Judgment], note: str = "") -> Metric:
+    """The share of compared pairs (under each principle) on which both orders do not contradict each other."""
+    counts = order_consistency(judgments)
+    n = counts.consistent + counts.order_dependent
+    return metric(name, of, wilson(counts.consistent, n), n, failed=counts.failed, note=note)
+
+
+def _win_rate(name: str, told: Sequence[Preferred], identical: int, note: str) -> Metric:
+    wins, losses, ties = told.count("first"), told.count("second"), told.count("tie")
+    n = wins + losses + ties
+    points = [1.0] * wins + [0.5] * ties + [0.0] * losses
+    # resampling says nothing where all prompts agree, and would claim certainty
+    estimate = mean_bca(points) if len(set(points)) > 1 else wilson(sum(points), n)
+    parts = [f"{wins} wins, {ties} ties, {losses} losses; ties half; sign test", note]
+    if identical:
+        parts[0] = f"{wins} wins, {ties} ties ({identical} of the same text), {losses} losses; ties half; sign test"
+    return metric(
+        name,
+        "pair",
+        estimate,
+        n,
+        failed=told.count("failed"),
+        p_value=sign_test(wins, losses) if n else None,
+        note="; ".join(parts),
+    )
+
+
+def _asked_alone(compared: Sequence[Comparison]) -> list[str]:
+    """The principles that were asked one at a time, in that order; none when there is only one, or any were mixed."""
+    asked = list(dict.fromkeys(judgment.principles for judgment in _judgments(compared)))
+    if len(asked) < 2 or any(len(principles) != 1 for principles in asked):
+        return []
+    return [principles[0] for principles in asked]
+
+
+def _judgments(compared: Sequence[Comparison]) -> list[Judgment]:
+    return [judgment for one in compared for judgment in one.judgments]

@@ -1,0 +1,107 @@
+"""What the ledger tells: single replies, the whole of it, what is in doubt, and sums."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+
+from solon.data.records import Usage
+from solon.ledger.owners import Owners
+from solon.ledger.rows import NANO, Doubt, Entry, Total
+from solon.models.base import Reply, Request
+
+_ROWS_AT_ONCE = 500
+
+_REPLY = "SELECT reply FROM replies WHERE key = ?"
+
+_ENTRIES = """
+SELECT r.key, r.run, r.stage, m.name, m.description, r.request, r.reply, r.nano_usd, r.sent_at, r.replied_at
+FROM replies r JOIN models m ON m.id = r.model
+WHERE (:run IS NULL OR r.run = :run) AND (:stage IS NULL OR r.stage = :stage)
+ORDER BY r.rowid
+"""
+
+_OPEN_CALLS = """
+SELECT s.key, s.run, s.stage, m.name, s.request, s.reserved_nano_usd, s.sent_at, s.owner, s.doubtful,
+       EXISTS (SELECT 1 FROM replies WHERE replies.key = s.key)
+FROM sent s JOIN models m ON m.id = s.model
+WHERE :run IS NULL OR s.run = :run
+ORDER BY s.id
+"""
+
+_SUMS = """
+SELECT m.name, COUNT(*), SUM(input_tokens), SUM(output_tokens), SUM(cached_tokens), SUM(nano_usd)
+FROM replies r JOIN models m ON m.id = r.model
+WHERE :run IS NULL OR r.run = :run
+GROUP BY m.name
+"""
+
+
+def reply_of(text: str) -> Reply:
+    """The reply that was written out as JSON."""
+    return Reply.model_validate(json.loads(text))
+
+
+def request_of(text: str) -> Request:
+    """The request that was written out as JSON."""
+    return Request.model_validate(json.loads(text))
+
+
+def find(connection: sqlite3.Connection, key: str) -> Reply | None:
+    """The reply to one call."""
+    row = connection.execute(_REPLY, (key,)).fetchone()
+    return None if row is None else reply_of(row[0])
+
+
+def entries(connection: sqlite3.Connection, run: str | None, stage: str | None) -> Iterator[Entry]:
+    """All replies in the order in which they were recorded, a few hundred in memory at a time."""
+    cursor = connection.execute(_ENTRIES, {"run": run, "stage": stage})
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        for key, of_run, of_stage, model, description, request, reply, cost, sent_at, replied_at in rows:
+            yield Entry(
+                key=key,
+                run=of_run,
+                stage=of_stage,
+                model=model,
+                description=json.loads(description),
+                request=request_of(request),
+                reply=reply_of(reply),
+                cost_usd=cost / NANO,
+                sent_at=sent_at,
+                replied_at=replied_at,
+            )
+
+
+def in_doubt(connection: sqlite3.Connection, owners: Owners, run: str | None) -> list[Doubt]:
+    """The calls that were sent and whose end nobody knows, oldest first."""
+    rows = connection.execute(_OPEN_CALLS, {"run": run}).fetchall()
+    return [
+        Doubt(
+            key=key,
+            run=of_run,
+            stage=stage,
+            model=model,
+            request=request_of(request),
+            reserved_usd=reserved / NANO,
+            sent_at=sent_at,
+            answered=bool(answered),
+        )
+        for key, of_run, stage, model, request, reserved, sent_at, owner, doubtful, answered in rows
+        if doubtful or not owners.alive(owner)
+    ]
+
+
+def totals(connection: sqlite3.Connection, doubts: list[Doubt], run: str | None) -> list[Total]:
+    """Replies, tokens and dollars by model, in the alphabetical order of their names."""
+    paid = {
+        name: (replies, Usage(input_tokens=read, output_tokens=written, cached_tokens=cached), cost / NANO)
+        for name, replies, read, written, cached, cost in connection.execute(_SUMS, {"run": run})
+    }
+    doubtful: dict[str, list[float]] = {}
+    for doubt in doubts:
+        doubtful.setdefault(doubt.model, []).append(doubt.reserved_usd)
+    return [
+        Total(name, *paid.get(name, (0, Usage(), 0.0)), len(doubtful.get(name, ())), sum(doubtful.get(name, ())))
+        for name in sorted(paid.keys() | doubtful.keys())
+    ]

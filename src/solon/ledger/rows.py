@@ -1,0 +1,212 @@
+"""What goes into the ledger, what it answers, and what comes out of it.
+
+Money is counted in whole nano-dollars, rounded up, so that a budget adds up exactly however often it is added to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from solon.data.records import Usage, canonical
+from solon.models.base import ChatModel, Reply, Request
+
+NANO = 1_000_000_000
+
+
+def nano(usd: float) -> int:
+    """US dollars as whole nano-dollars, rounded up."""
+    return math.ceil(round(usd * NANO, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to one model, as the ledger names and keeps it.
+
+    Attributes:
+        key: ``digest({"model": model.describe(), "request": request.model_dump(mode="json")})``.
+        model: the model's short name, for people.
+        description: canonical JSON of ``model.describe()``.
+        request: canonical JSON of the request.
+        run, stage: who asks. Not part of the key: another run that asks the same gets the same reply.
+    """
+
+    key: str
+    model: str
+    description: str
+    request: str
+    run: str = ""
+    stage: str = ""
+
+    @property
+    def description_id(self) -> str:
+        """16 hexadecimal digits that name the description."""
+        return hashlib.sha256(self.description.encode("ascii")).hexdigest()[:16]
+
+    @classmethod
+    def of(
+        cls, model: ChatModel, request: Request, *, run: str = "", stage: str = "", description: str | None = None
+    ) -> Call:
+        """The call of ``model`` with ``request``; pass ``description`` where it is known already, it is not cheap."""
+        described = canonical(model.describe()) if description is None else description
+        asked = canonical(request.model_dump(mode="json"))
+        # the canonical JSON of the pair is put together from its two halves, each of which is needed by itself too
+        key = hashlib.sha256(f'{{"model":{described},"request":{asked}}}'.encode("ascii")).hexdigest()
+        return cls(key, model.name, described, asked, run, stage)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A cap on what all calls under one name may cost together, over all processes and runs that use the ledger."""
+
+    name: str
+    cap_usd: float
+
+
+# ---------------------------------------------------------------- changes: what is written
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request is about to go out: its worst-case cost is reserved in each budget, in the same transaction."""
+
+    call: Call
+    reserve: int
+    budgets: tuple[Budget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A reply came. ``ticket`` is that of its ``Sent``; ``None`` for models that run here."""
+
+    call: Call
+    reply: Reply
+    text: str
+    cost: int
+    sent_at: float
+    ticket: Ticket | None = None
+
+    @classmethod
+    def of(cls, call: Call, reply: Reply, cost_usd: float, *, sent_at: float, ticket: Ticket | None = None) -> Answered:
+        """Writes the reply out as JSON. ``ValueError`` when it holds a number that JSON does not have."""
+        return cls(call, reply, canonical(reply.model_dump(mode="json")), nano(cost_usd), sent_at, ticket)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The server said that it will not do the work: nothing is owed, the reservation is free again."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """Nobody knows whether the work was done and billed: the reservation counts as spent."""
+
+    ticket: Ticket
+
+
+Change = Sent | Answered | Dropped | Doubted
+
+
+# ---------------------------------------------------------------- outcomes: what the ledger says to a change
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to send. ``in_doubt`` counts earlier sendings of the same call of which nobody knows how they ended."""
+
+    id: int
+    reserved: int
+    budgets: tuple[str, ...] = ()
+    in_doubt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The reply that the ledger holds for this call."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another process that is alive has sent this very call and not heard yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """The reservation would pass a cap, so nothing was reserved.
+
+    Attributes:
+        budget: which.
+        cap, needed: of the budget, and of this call, in nano-dollars.
+        spent: what is spent for good, calls in doubt included, in nano-dollars.
+        in_doubt: the part of ``spent`` that is in doubt.
+    """
+
+    budget: str
+    cap: int
+    needed: int
+    spent: int
+    in_doubt: int
+
+    @property
+    def for_good(self) -> bool:
+        """Whether it would not fit even if all calls under way turned out to cost nothing."""
+        return self.spent + self.needed > self.cap
+
+
+Outcome = Ticket | Known | Elsewhere | NoRoom | None
+
+
+# ---------------------------------------------------------------- what is read
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One reply with all that is known of it. Times are seconds since 1970."""
+
+    key: str
+    run: str
+    stage: str
+    model: str
+    description: dict[str, Any]
+    request: Request
+    reply: Reply
+    cost_usd: float
+    sent_at: float
+    replied_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A call that was sent and of which nobody knows how it ended.
+
+    Attributes:
+        reserved_usd: the most it can have cost; counted as spent.
+        answered: whether the same call was asked again since, and answered.
+    """
+
+    key: str
+    run: str
+    stage: str
+    model: str
+    request: Request
+    reserved_usd: float
+    sent_at: float
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What one model was paid: replies, tokens, dollars, and beside them what is in doubt."""
+
+    model: str
+    replies: int
+    usage: Usage
+    cost_usd: float
+    in_doubt: int
+    in_doubt_usd: float

@@ -1,0 +1,104 @@
+"""The ledger itself: a SQLite file in WAL mode with synchronous=FULL, shared by any number of processes on one machine.
+
+Its methods are plain calls; who asks many at once hands many changes to one ``apply``, which is one transaction and one
+fsync (``solon.stream`` does). See docs/design/ledger.md for why it is made like this.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from solon.errors import StorageError
+from solon.ledger import reading
+from solon.ledger.owners import Owners
+from solon.ledger.rows import Change, Doubt, Entry, Outcome, Total
+from solon.ledger.schema import connect, make_private, prepare, storage
+from solon.ledger.writing import Writer
+from solon.models.base import Reply
+
+_SAFE = "Every reply recorded before is safe, and is not asked for again"
+
+
+class Ledger:
+    """What was paid for: every model reply, keyed by the content of its request. Open one with ``Ledger.open``."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection, owners: Owners) -> None:
+        self.path = path
+        self._writing, self._reading, self._owners = writer, reader, owners
+        self._writer = Writer(writer, owners)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Ledger:
+        """Opens the ledger at ``path``, or makes one: missing folders with mode 0700, the file with 0600.
+
+        Raises:
+            StorageError: it is damaged, no ledger, of a newer solon, locked, or not writable. It is then left as it is.
+        """
+        path = Path(path)
+        if path.is_dir():
+            raise StorageError(f"ledger {path} is a folder: name a file, such as {path / 'ledger.sqlite'}")
+        with storage(path, "Nothing was changed"):
+            make_private(path)
+            writer = connect(path)
+            try:
+                prepare(writer, path)
+                reader = connect(path)
+                owners = Owners(path.with_name(path.name + "-owners"))
+                owners.sweep()
+            except BaseException:
+                writer.close()
+                raise
+        return cls(path, writer, reader, owners)
+
+    def close(self) -> None:
+        """Closes the file. Calls of this process that are still under way are in doubt from now on."""
+        with self._lock, storage(self.path, _SAFE):
+            self._reading.close()
+            self._writing.close()
+            self._owners.leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def get(self, key: str) -> Reply | None:
+        """The reply to the call of that key, or ``None``."""
+        with storage(self.path, _SAFE):
+            return reading.find(self._reading, key)
+
+    def entries(self, *, run: str | None = None, stage: str | None = None) -> Iterator[Entry]:
+        """Every reply, in the order in which they were recorded; if asked, those first paid by one run or stage."""
+        with storage(self.path, _SAFE):
+            yield from reading.entries(self._reading, run, stage)
+
+    def in_doubt(self, *, run: str | None = None) -> list[Doubt]:
+        """The calls that were sent and of which nobody knows how they ended, oldest first."""
+        with storage(self.path, _SAFE):
+            return reading.in_doubt(self._reading, self._owners, run)
+
+    def summary(self, *, run: str | None = None) -> list[Total]:
+        """What each model was paid, by the model's name, in alphabetical order."""
+        with storage(self.path, _SAFE):
+            return reading.totals(self._reading, reading.in_doubt(self._reading, self._owners, run), run)
+
+    def apply(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Writes all changes in one transaction that is on disk when this returns; one outcome a change, in order.
+
+        May be called from any thread. A ``Sent`` gets a ``Ticket``, ``Known``, ``Elsewhere`` or ``NoRoom``; an
+        ``Answered`` gets ``Known`` with the reply that counts, an earlier one if there was one; the others ``None``.
+
+        Raises:
+            StorageError: nothing of it was written.
+        """
+        with self._lock, storage(self.path, f"{_SAFE}; the last {len(changes)} could not be recorded"):
+            return self._writer.apply(changes)

@@ -1,0 +1,125 @@
+"""``solon plan``: what a recipe would ask of which model, and what that would cost at most."""
+
+from __future__ import annotations
+
+from solon.constitution.library import resolve
+from solon.data.candidates import read_candidates
+from solon.data.prompts import read_prompts
+from solon.data.records import Constitution, Noun, Prompt, Usage
+from solon.errors import RecipeError
+from solon.labelers.base import Labeler
+from solon.labelers.prompt import principles_text, template
+from solon.models.base import ChatModel
+from solon.plugins.base import located
+from solon.recipe import Opened
+from solon.stages.run import policy_model
+
+CHARACTERS_A_TOKEN = 3.5
+"""English prose has 4 to 4.5 characters a token with common tokenizers; estimates are meant to err upwards."""
+
+
+class Row(Noun):
+    """One model at one stage. Tokens are upper estimates; ``usd`` is ``None`` where the price is not known."""
+
+    stage: str
+    model: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+
+
+class Plan(Noun):
+    """What a recipe would cost at most. What the ledger holds already is not asked again and costs nothing."""
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def usd(self) -> float | None:
+        """Dollars of all rows; ``None`` when a price is not known."""
+        known = [row.usd for row in self.rows if row.usd is not None]
+        return sum(known) if len(known) == len(self.rows) else None
+
+
+def plan_of(opened: Opened) -> Plan:
+    """Counts requests and tokens from the prompts, the constitution and the settings. Loads no model, asks nobody.
+
+    Raises:
+        RecipeError: the recipe begins at a dataset: nothing is asked of a judge.
+    """
+    recipe = opened.recipe
+    constitution = resolve(located(recipe.constitution))
+    rows: list[Row] = []
+    completion = recipe.sample.max_tokens
+    if recipe.prompts is not None:
+        prompts = list(read_prompts(located(recipe.prompts), recipe.columns).prompts)
+        n: float = recipe.sample.n
+        policy = recipe.sample.model
+        if policy is None:
+            assert recipe.policy is not None
+            policy = policy_model(recipe.policy)
+        asked = sum(tokens(prompt.text) for prompt in prompts) * recipe.sample.n
+        requests = len(prompts) * recipe.sample.n
+        rows.append(_row("sample", policy, requests, asked, requests * completion))
+    elif recipe.candidates is not None:
+        given = read_candidates(located(recipe.candidates), recipe.columns).candidates
+        prompts = [one.prompt for one in given]
+        texts = [one.text for candidates in given for one in candidates.completions]
+        n = len(texts) / max(1, len(given))
+        completion = max((tokens(text) for text in texts), default=completion)
+    else:
+        raise RecipeError(
+            "a recipe that begins at a dataset asks no judge, so there is nothing to plan before training"
+        )
+    if recipe.label is not None:
+        rows += _judged("label", recipe.label, prompts, round(n), constitution, completion)
+    if recipe.evaluate is not None:
+        held_out = prompts
+        if recipe.evaluate.prompts is not None:
+            held_out = list(read_prompts(located(recipe.evaluate.prompts), recipe.columns).prompts)
+        for measure in recipe.evaluate.measures:
+            for labeler in _labelers(measure):
+                rows += _judged("evaluate", labeler, held_out, 2, constitution, completion)
+    notes = [
+        f"Tokens are upper estimates: {CHARACTERS_A_TOKEN} characters a token, completions as long as max_tokens.",
+        "Replies that the ledger holds are not asked for again and cost nothing.",
+    ]
+    if recipe.max_usd is not None:
+        notes.append(f"max_usd stops the run before it spends more than ${recipe.max_usd:,.2f}.")
+    return Plan(rows=tuple(rows), notes=tuple(notes))
+
+
+def tokens(text: str) -> int:
+    """An upper estimate of the tokens of a text."""
+    return int(len(text) / CHARACTERS_A_TOKEN) + 4
+
+
+def _judged(
+    stage: str, labeler: Labeler, prompts: list[Prompt], n: int, constitution: Constitution, completion: int
+) -> list[Row]:
+    principles = constitution.principles
+    questions = labeler.expected_questions(n, len(principles)) * len(prompts)
+    frame = tokens(template("pairwise_system") + template("pairwise_user"))
+    longest = max((tokens(principles_text([principle])) for principle in principles), default=0)
+    shown = sum(tokens(prompt.text) for prompt in prompts) / max(1, len(prompts))
+    per_question = frame + longest + round(shown) + (labeler.options or n) * completion
+    return [_row(stage, model, questions, questions * per_question, questions * 16) for model in labeler.models()]
+
+
+def _labelers(measure: object) -> list[Labeler]:
+    fields = getattr(type(measure), "model_fields", {})
+    return [value for name in fields if isinstance(value := getattr(measure, name), Labeler)]
+
+
+def _row(stage: str, model: ChatModel, requests: int, input_tokens: int, output_tokens: int) -> Row:
+    price = model.cost()
+    usd = None if price is None else price.of(Usage(input_tokens=input_tokens, output_tokens=output_tokens))
+    return Row(
+        stage=stage,
+        model=model.name,
+        requests=requests,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        usd=usd,
+    )

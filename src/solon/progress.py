@@ -1,0 +1,141 @@
+"""What a person sees while a stage works: done, rate, time left, failures, money."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Bar(Protocol):
+    """One stage's progress."""
+
+    def advance(
+        self, steps: int = 1, *, failed: int = 0, usd: float = 0.0, note: str = "", total: int | None = None
+    ) -> None:
+        """Counts ``steps`` more as done; ``failed`` and ``usd`` add up; ``note`` and ``total`` replace the last."""
+        ...
+
+
+class Progress(Protocol):
+    """Where stages report. ``Silent`` says nothing; ``Terminal`` draws on standard error."""
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Bar]:
+        """A bar for as long as the block runs."""
+        ...
+
+    def say(self, text: str) -> None:
+        """One line for the person who watches."""
+        ...
+
+
+class _NoBar:
+    def advance(
+        self, steps: int = 1, *, failed: int = 0, usd: float = 0.0, note: str = "", total: int | None = None
+    ) -> None:
+        pass
+
+
+class Silent:
+    """Says nothing: ``--quiet``, and the default of the Python API."""
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Bar]:  # noqa: ARG002 - says nothing
+        """A bar that shows nothing."""
+        yield _NoBar()
+
+    def say(self, text: str) -> None:
+        """Says nothing."""
+
+
+class Terminal:
+    """Draws bars on standard error; where that is no terminal, prints a line for every quarter instead."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Prints a line."""
+        self.console.print(text, markup=False)
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Bar]:
+        """A bar for as long as the block runs, and one line that stays."""
+        bar: _Lines | _Drawn = (
+            _Drawn(self, name, total, unit) if self.console.is_terminal else _Lines(self, name, total, unit)
+        )
+        with bar:
+            yield bar
+
+
+class _Counted:
+    def __init__(self, terminal: Terminal, name: str, total: int | None, unit: str) -> None:
+        self.terminal, self.name, self.total, self.unit = terminal, name, total, unit
+        self.done = self.failed = 0
+        self.usd = 0.0
+        self.note = ""
+
+    def count(self, steps: int, failed: int, usd: float, note: str, total: int | None) -> None:
+        self.done += steps
+        self.failed += failed
+        self.usd += usd
+        self.note = note or self.note
+        self.total = self.total if total is None else total
+
+    def state(self) -> str:
+        parts = [f"{self.done:,}{f' of {self.total:,}' if self.total else ''} {self.unit}"]
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
+        if self.usd:
+            parts.append(f"${self.usd:,.2f}")
+        if self.note:
+            parts.append(self.note)
+        return ", ".join(parts)
+
+
+class _Lines(_Counted):
+    def __enter__(self) -> None:
+        self.quarter = 0
+
+    def __exit__(self, *_: object) -> None:
+        self.terminal.say(f"{self.name:<9} {self.state()}")
+
+    def advance(
+        self, steps: int = 1, *, failed: int = 0, usd: float = 0.0, note: str = "", total: int | None = None
+    ) -> None:
+        self.count(steps, failed, usd, note, total)
+        if self.total and (quarter := 4 * self.done // self.total) > self.quarter and quarter < 4:
+            self.quarter = quarter
+            print(f"{self.name:<9} {self.state()}", file=sys.stderr, flush=True)
+
+
+class _Drawn(_Counted):
+    def __enter__(self) -> None:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn(f"{self.name:<9}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.terminal.console,
+            transient=True,
+        )
+        self.bar.start()
+        self.task = self.bar.add_task(self.name, total=self.total, state="")
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+        self.terminal.say(f"{self.name:<9} {self.state()}")
+
+    def advance(
+        self, steps: int = 1, *, failed: int = 0, usd: float = 0.0, note: str = "", total: int | None = None
+    ) -> None:
+        self.count(steps, failed, usd, note, total)
+        self.bar.update(self.task, completed=self.done, total=self.total, state=self.state())

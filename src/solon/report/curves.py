@@ -1,0 +1,143 @@
+"""Training curves as SVG: one small figure a quantity, the same bytes for the same numbers.
+
+The files under ``figures/`` stand alone, on white. The same drawings go into the HTML page with their colours replaced
+by the page's own (so that they follow light and dark) and with attributes instead of inline styles (so that the page's
+content security policy can forbid inline styles).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+from solon.errors import MissingExtra
+
+INK, MUTED, RULE, TRAINING, HELD_OUT = "#21201c", "#6f6c64", "#dcd8cd", "#0f6b5c", "#b4571e"
+_COLOURS = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    RULE: "var(--rule)",
+    TRAINING: "var(--accent)",
+    HELD_OUT: "var(--second)",
+    "#ffffff": "none",  # the white ground of the figure that stands alone
+}
+_MOST_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure: ``name`` of its file, ``title``, the series it may show (key in the log, legend), most wanted first."""
+
+    name: str
+    title: str
+    series: tuple[tuple[str, str], ...]
+
+
+CURVES = (
+    Curve("loss", "Loss", (("loss", "training"), ("eval_loss", "held out"))),
+    Curve("margins", "Reward margin", (("rewards/margins", "training"), ("eval_rewards/margins", "held out"))),
+    Curve(
+        "accuracies",
+        "Pairs ranked right",
+        (("rewards/accuracies", "training"), ("eval_rewards/accuracies", "held out")),
+    ),
+    Curve("reward", "Reward", (("reward", "training"), ("eval_reward", "held out"))),
+    Curve("kl", "KL to the reference, nats", (("kl", "training"), ("eval_kl", "held out"))),
+)
+
+
+def figures(steps: Sequence[dict[str, float]]) -> dict[str, str]:
+    """The SVG of every curve that has at least two points, by its name.
+
+    Raises:
+        MissingExtra: there is something to draw and matplotlib is not installed.
+    """
+    drawn = {}
+    for curve in CURVES:
+        lines = [(legend, points) for key, legend in curve.series if (points := _points(steps, key))]
+        if any(len(points) > 1 for _, points in lines):
+            drawn[curve.name] = _draw(curve.title, lines)
+    return drawn
+
+
+def _points(steps: Sequence[dict[str, float]], key: str) -> list[tuple[float, float]]:
+    points = [(step["step"], step[key]) for step in steps if key in step]
+    stride = -(-len(points) // _MOST_POINTS) or 1
+    return points[::-1][::stride][::-1]  # thinned from the end, which is what was kept
+
+
+def _draw(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]]) -> str:
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+    except ImportError:
+        raise MissingExtra("drawing training curves", "report") from None
+    # hashsalt and no date: the same numbers give the same bytes; fonttype none: text stays text, and small
+    settings = {
+        "svg.hashsalt": "solon",
+        "svg.fonttype": "none",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 10,
+        "text.color": INK,
+    }
+    with rc_context(settings):
+        figure = Figure(figsize=(4.2, 2.7), layout="constrained")
+        axes = figure.add_subplot()
+        for (legend, points), colour in zip(lines, (TRAINING, HELD_OUT), strict=False):
+            marker = "o" if len(points) < 12 else None
+            x, y = zip(*points, strict=True)
+            axes.plot(x, y, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=legend)
+        axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+        axes.set_xlabel("step", color=MUTED)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.tick_params(color=RULE, labelcolor=MUTED, length=3)
+        axes.grid(axis="y", color=RULE, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.spines["bottom"].set_color(RULE)
+        if len(lines) > 1:
+            axes.legend(frameon=False, fontsize=9, labelcolor=MUTED, handlelength=1.4)
+        out = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(out, format="svg", facecolor="white", metadata=nothing)
+    return out.getvalue()
+
+
+def inline(svg: str, name: str, title: str) -> str:
+    """The SVG as it goes into the page: no prolog, no styles, the page's colours, ids that no other figure has."""
+    root = ET.fromstring(svg)  # noqa: S314 - matplotlib wrote it a moment ago, from numbers
+    parts = [part for part in root if part.tag == _svg("g") or part.find(_svg("clipPath")) is not None]
+    for element in (each for part in parts for each in part.iter()):
+        element.tag = element.tag.split("}")[-1]
+        element.attrib = _attributes(element.attrib, name)
+    drawing = "".join(ET.tostring(part, encoding="unicode") for part in parts)
+    drawing = re.sub(r"\s*\n\s*", " ", drawing).replace("> <", "><")
+    label = f"{title} by training step"
+    return f'<svg class="curve" viewBox="{root.get("viewBox")}" role="img" aria-label="{label}">{drawing}</svg>'
+
+
+def _svg(tag: str) -> str:
+    return f"{{http://www.w3.org/2000/svg}}{tag}"
+
+
+_LOCAL_ID = re.compile(r"(?<=#)[mp][0-9a-f]{10}\b|^[mp][0-9a-f]{10}$")  # of markers and clip paths: what is referred to
+_UNWANTED = {"font", "font-family", "style", "type"}  # the page sets its own family
+
+
+def _attributes(old: dict[str, str], name: str) -> dict[str, str]:
+    """The attributes that stand for what the old ones and their inline style said."""
+    plain = {key.split("}")[-1]: value for key, value in old.items()}
+    style = dict(part.split(": ", 1) for part in plain.get("style", "").split("; ") if ": " in part)
+    if "font" in style:  # older matplotlib writes the shorthand, which is not an attribute
+        style["font-size"] = next(word for word in style["font"].split() if word.endswith("px"))
+    new = {}
+    for key, value in {**plain, **style}.items():
+        if key in _UNWANTED or (key == "id" and not _LOCAL_ID.search(value)) or "rotate(-0" in value:
+            continue
+        new[key] = _LOCAL_ID.sub(lambda found: f"{name}-{found[0]}", _COLOURS.get(value, value))
+    return new

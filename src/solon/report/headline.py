@@ -1,0 +1,71 @@
+"""The sentence a report opens with: what changed, by how much, on how many prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from solon.report.rows import Row, rows
+from solon.report.summary import Summary
+from solon.report.wording import counted, label, lower_first, number
+
+_FIRST = ("compliance", "win_rate", "rating", "toxicity", "unsafe", "accuracy")
+
+
+def headline(summary: Summary) -> str:
+    """One or two clauses on the furthest stage that was run."""
+    table = rows(summary.metrics)
+    if table:
+        return _evaluated(table)
+    if summary.trained is not None:
+        return f"Trained with {summary.trained.checkpoint.trainer.upper()}; not evaluated yet."
+    if summary.built is not None:
+        datasets = [counted(split.train + split.test, f"{name} row") for name, split in summary.built.datasets.items()]
+        return f"{_listed(datasets) or 'No rows at all'} built; nothing is trained yet."
+    if summary.labeled is not None:
+        return f"{counted(summary.labeled.judgments, 'judgment')} made; no dataset is built yet."
+    if summary.sampled is not None:
+        done = counted(summary.sampled.completions, "completion")
+        return f"{done} sampled for {counted(summary.sampled.prompts, 'prompt')}; nothing is labeled yet."
+    return "Nothing has been run yet."
+
+
+def _evaluated(table: Sequence[Row]) -> str:
+    main = min(table, key=lambda row: (_FIRST.index(row.base) if row.base in _FIRST else len(_FIRST), row.part))
+    second = next((row for row in table if row.base == "accuracy" and row is not main), None)
+    clauses = [_main(main)] + ([_second(second)] if second is not None and second.change is not None else [])
+    return "; ".join(clauses) + "."
+
+
+def _main(row: Row) -> str:
+    n = row.metrics[-1].n
+    if row.before is None or row.after is None:
+        metric = row.metrics[-1]
+        if row.base == "win_rate":
+            noun = "answer" if row.verdict != "unclear" else "answer, which may be chance,"
+            return f"The trained policy gave the better {noun} in {number(metric.value)} of {n:,} held-out prompts"
+        return f"{label(row.name)} is {number(metric.value, metric.unit)} on {n:,} held-out prompts"
+    before, after = number(row.before.value, row.unit), number(row.after.value, row.unit)
+    on = f"{'of' if row.unit == 'share' else 'on'} {row.after.n:,} held-out prompts"
+    return f"{label(row.name)} {_moved(row, before, after)} {on}"
+
+
+def _second(row: Row) -> str:
+    assert row.before is not None
+    assert row.after is not None
+    before, after = number(row.before.value, row.unit), number(row.after.value, row.unit)
+    chance = " (within chance)" if row.verdict == "unclear" and before != after else ""
+    return f"{lower_first(label(row.name))} {_went(before, after)}{chance}"
+
+
+def _moved(row: Row, before: str, after: str) -> str:
+    if row.verdict == "unclear":
+        return f"{_went(before, after)} (within chance)"
+    return f"{'rose' if (row.change or 0) > 0 else 'fell'} from {before} to {after}"
+
+
+def _went(before: str, after: str) -> str:
+    return f"stayed at {after}" if before == after else f"went from {before} to {after}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -1,0 +1,121 @@
+"""The report as Markdown, for a pull request or a model card: the same numbers as the HTML page, fewer examples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from solon.data.records import Metric
+from solon.report.curves import CURVES
+from solon.report.distrust import distrust
+from solon.report.examples import Group, groups
+from solon.report.facts import cost_facts, data_facts, label_facts
+from solon.report.headline import headline
+from solon.report.rows import Row, rows
+from solon.report.summary import Example, Summary
+from solon.report.text import excerpt, one_line, shorten_paths, visible
+from solon.report.wording import change, counted, label, number, p_value, span
+
+_SHOWN = 2
+_TEXT = 1200
+_PRINCIPLES = 60
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
+
+
+def markdown(summary: Summary, figures: Iterable[str] = ()) -> str:
+    """The page. ``figures`` are the names of the SVG files beside it, under ``figures/``."""
+    drawn = set(figures)
+    sections = [
+        f"# {escaped(summary.name)}",
+        f"**{escaped(headline(summary))}**",
+        "\n".join(_table(rows(summary.metrics))),
+        _bullets("What to distrust", distrust(summary)),
+        *_examples(groups(summary.examples)),
+        _section("Training", [f"![{each.title}](figures/{each.name}.svg)" for each in CURVES if each.name in drawn]),
+        _bullets("Labels", [f"{fact.name}: {fact.text}" for fact in label_facts(summary)]),
+        _bullets("Data", [f"{fact.name}: {fact.text}" for fact in data_facts(summary)]),
+        _constitution(summary),
+        _bullets("Cost", [fact.text.capitalize() for fact in cost_facts(summary)]),
+        _again(summary),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text on one line that Markdown shows as it is: no markup, no link, no HTML, no end of a table cell."""
+    return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))
+
+
+def fenced(text: str, language: str = "text") -> str:
+    """A block of text as it is, in a fence longer than any that the text holds."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _section(title: str, parts: Sequence[str]) -> str:
+    return "\n\n".join([f"## {title}", *parts]) if parts else ""
+
+
+def _bullets(title: str, lines: Sequence[str]) -> str:
+    return _section(title, ["\n".join(f"- {escaped(line)}" for line in lines)] if lines else [])
+
+
+def _table(table: Sequence[Row]) -> Iterator[str]:
+    if not table:
+        return
+    yield "| metric | before [95%] | after [95%] | change | test | n |"
+    yield "|---|---|---|---|---|--:|"
+    for row in table:
+        metric = row.metrics[-1]
+        n = f"{metric.n:,}" + (f" (+{metric.failed:,} failed)" if metric.failed else "")
+        after = row.pair if row.after is None else row.after
+        cells = (label(row.name), _value(row.before), _value(after), change(row), p_value(row.p_value), n)
+        yield f"| {' | '.join(escaped(cell) for cell in cells)} |"
+
+
+def _value(metric: Metric | None) -> str:
+    if metric is None:
+        return "–"
+    interval = span(metric)
+    return f"{number(metric.value, metric.unit)} [{interval}]" if interval else number(metric.value, metric.unit)
+
+
+def _examples(found: Sequence[Group]) -> Iterator[str]:
+    if not found:
+        return
+    yield "## Before and after"
+    for group in found:
+        shown = group.shown[:_SHOWN]
+        yield f"### {group.kind.capitalize()} ({len(shown)} of {group.total:,}, chosen by hash)"
+        for example in shown:
+            yield _example(example)
+
+
+def _example(example: Example) -> str:
+    texts = (("Prompt", example.prompt.text), ("Before", example.before.text), ("After", example.after.text))
+    return "\n\n".join(f"{name}:\n\n{fenced(excerpt(text, _TEXT))}" for name, text in texts)
+
+
+def _constitution(summary: Summary) -> str:
+    constitution = summary.constitution
+    if constitution is None:
+        return ""
+    lines = [
+        f"- **{escaped(each.id)}** ({each.severity}, weight {each.weight:g}): {escaped(excerpt(each.text, _TEXT))}"
+        for each in constitution.principles[:_PRINCIPLES]
+    ]
+    if more := len(constitution.principles) - len(lines):
+        lines.append(f"- and {counted(more, 'principle')} more in run.json")
+    name = f"{escaped(constitution.name)}, version {escaped(constitution.version)}, id `{constitution.id}`"
+    return _section("Constitution", [name, "\n".join(lines)])
+
+
+def _again(summary: Summary) -> str:
+    versions = ", ".join(
+        f"{one_line(name, 40)} {one_line(text, 40)}" for name, text in sorted(summary.versions.items())
+    )
+    parts = [f"solon {escaped(summary.solon)}, seed {summary.seed}" + (f"; {escaped(versions)}" if versions else "")]
+    if summary.recipe:
+        parts.append(fenced(excerpt(shorten_paths(summary.recipe), 20_000).rstrip("\n"), "yaml"))
+    return _section("Run it again", parts)

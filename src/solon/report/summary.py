@@ -1,0 +1,241 @@
+"""What a run directory says, as one record. Reads the directory and nothing else: no model, no network, no clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+
+from solon.data.artifacts import json_lines, read_jsonl
+from solon.data.records import Checkpoint, Completion, Constitution, Metric, Noun, Prompt, Usage
+from solon.errors import DataError, Problem
+from solon.evaluation.base import Decoding
+from solon.report.reading import parse, read_json, read_text
+
+
+class Part(BaseModel):
+    """What one stage says of itself in ``run.json``. What a later version adds to it is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Sampled(Part):
+    """What ``sample`` did. ``duplicates`` counts prompts given more than once; ``missing`` completions, by reason."""
+
+    prompts: NonNegativeInt
+    completions: NonNegativeInt
+    missing: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    duplicates: NonNegativeInt = 0
+    usage: Usage = Usage()
+    cost_usd: NonNegativeFloat = 0.0
+    model: str = ""
+
+
+class Labeled(Part):
+    """What ``label`` did.
+
+    Attributes:
+        failed: judgments without a verdict, by reason.
+        pairs: pairs that were compared in both orders; 0 for labelers that do not compare.
+        consistent, order_dependent: pairs whose two verdicts agreed, and those that turned with the order.
+        first_slot_wins: share of comparisons won by the option shown first; .5 is no bias. ``None`` without pairs.
+    """
+
+    labeler: str
+    judgments: NonNegativeInt
+    failed: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    pairs: NonNegativeInt = 0
+    consistent: NonNegativeInt = 0
+    order_dependent: NonNegativeInt = 0
+    first_slot_wins: float | None = None
+    usage: Usage = Usage()
+    cost_usd: NonNegativeFloat = 0.0
+
+
+class Split(Part):
+    """Rows of one dataset: ``train`` to learn from, ``test`` held out by prompt."""
+
+    train: NonNegativeInt = 0
+    test: NonNegativeInt = 0
+
+
+class Built(Part):
+    """What ``build`` did.
+
+    Attributes:
+        preference, unpaired, reward, sft: the rows of each dataset; ``None`` where the judgments gave none.
+        dropped: for each dataset, how many rows were left out for which reason of ``solon.data.build.DROPPED``.
+        unjudged: prompts without any judgment.
+    """
+
+    preference: Split | None = None
+    unpaired: Split | None = None
+    reward: Split | None = None
+    sft: Split | None = None
+    dropped: dict[str, dict[str, NonNegativeInt]] = Field(default_factory=dict)
+    unjudged: NonNegativeInt = 0
+
+    @property
+    def datasets(self) -> dict[str, Split]:
+        """The datasets that hold rows, by name."""
+        named = {
+            "preference": self.preference,
+            "unpaired": self.unpaired,
+            "reward": self.reward,
+            "sft": self.sft,
+        }
+        return {name: split for name, split in named.items() if split is not None and split.train + split.test}
+
+
+class Trained(Part):
+    """What ``train`` did. ``trainer`` is its settings, with ``kind``."""
+
+    checkpoint: Checkpoint
+    trainer: dict[str, Any] = Field(default_factory=dict)
+
+
+class Evaluated(Part):
+    """What ``evaluate`` did. ``warnings`` are sentences for the reader, e.g. that the examiner also labeled."""
+
+    prompts: NonNegativeInt = 0
+    usage: Usage = Usage()
+    cost_usd: NonNegativeFloat = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+class Example(Part):
+    """One held-out prompt with both answers. ``changes``: for each yes/no metric, whether it held before and after."""
+
+    prompt: Prompt
+    before: Completion
+    after: Completion
+    decoding: Decoding = "sample"
+    changes: dict[str, tuple[bool | None, bool | None]] = Field(default_factory=dict)
+
+
+class Summary(Noun):
+    """Everything a report shows. A stage that was not run is ``None``, and its numbers are empty.
+
+    Attributes:
+        solon: the version that ran it.
+        recipe: the text of ``recipe.yaml``, overrides applied; empty when there is none.
+        versions: of Python and the packages that matter.
+        outputs: SHA-256 of every artifact but the report, by its path in the run directory.
+        steps: one mapping a logged training step, in the order logged; ``step`` is always among its keys.
+    """
+
+    name: str
+    seed: int
+    solon: str
+    constitution: Constitution | None = None
+    recipe: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    outputs: dict[str, str] = Field(default_factory=dict)
+    sampled: Sampled | None = None
+    labeled: Labeled | None = None
+    built: Built | None = None
+    trained: Trained | None = None
+    evaluated: Evaluated | None = None
+    steps: tuple[dict[str, float], ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+
+class _Stage(Part):
+    outputs: dict[str, str] = Field(default_factory=dict)
+    summary: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Run(Part):
+    name: str
+    seed: int = 0
+    solon: str = ""
+    constitution: Constitution | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    stages: dict[str, _Stage] = Field(default_factory=dict)
+
+
+def summarise(run_dir: Path) -> Summary:
+    """Reads a run directory. A stage counts as run when ``run.json`` says so; only then are its files looked at.
+
+    Raises:
+        DataError: it is not a run directory, or a file that a finished stage wrote is missing or broken.
+    """
+    run_file = run_dir / "run.json"
+    if not run_file.is_file():
+        remedy = "give the directory that `solon run` wrote, e.g. runs/quickstart"
+        raise DataError([Problem(str(run_dir), "is not a run directory: it holds no run.json", remedy)])
+    run = parse(_Run, read_json(run_file), str(run_file), "run record")
+    trained = _part(Trained, "train", run.stages, run_file)
+    evaluated = _part(Evaluated, "evaluate", run.stages, run_file)
+    recipe_file = run_dir / "recipe.yaml"
+    return Summary(
+        name=run.name,
+        seed=run.seed,
+        solon=run.solon,
+        constitution=run.constitution,
+        recipe=read_text(recipe_file) if recipe_file.is_file() else "",
+        versions=run.versions,
+        # the report's own hash cannot stand in the report
+        outputs={
+            path: sha
+            for stage, entry in run.stages.items()
+            if stage != "report"
+            for path, sha in sorted(entry.outputs.items())
+        },
+        sampled=_part(Sampled, "sample", run.stages, run_file),
+        labeled=_part(Labeled, "label", run.stages, run_file),
+        built=_part(Built, "build", run.stages, run_file),
+        trained=trained,
+        evaluated=evaluated,
+        steps=_steps(run_dir / "checkpoints" / trained.checkpoint.trainer / "metrics.jsonl") if trained else (),
+        metrics=_metrics(run_dir / "evaluation" / "metrics.json") if evaluated else (),
+        examples=_examples(run_dir / "evaluation" / "samples.jsonl") if evaluated else (),
+    )
+
+
+_PartType = TypeVar("_PartType", bound=Part)
+
+
+def _part(part: type[_PartType], stage: str, stages: Mapping[str, _Stage], run_file: Path) -> _PartType | None:
+    if stage not in stages:
+        return None
+    return parse(part, stages[stage].summary, str(run_file), f"summary of `{stage}`")
+
+
+def _steps(path: Path) -> tuple[dict[str, float], ...]:
+    """The logged numbers of a training run. Trainers need not log, so a missing file is an empty curve."""
+    if not path.is_file():
+        return ()
+    steps = []
+    for number, line in json_lines(path):
+        if isinstance(line, Problem):
+            raise DataError([line])
+        if not isinstance(line, dict) or not _is_number(line.get("step")):
+            raise DataError([Problem(f"{path}:{number}", "a logged step is an object with a number as its `step`")])
+        # a loss that is not a number is a gap in the curve, and not JSON that could be written again
+        steps.append({key: float(value) for key, value in line.items() if _is_number(value)})
+    return tuple(steps)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _metrics(path: Path) -> tuple[Metric, ...]:
+    value = read_json(path)
+    if not isinstance(value, list):
+        raise DataError([Problem(str(path), "holds a list of metrics, and this is not a list")])
+    return tuple(
+        parse(Metric, item, str(path), f"metric (number {number})") for number, item in enumerate(value, start=1)
+    )
+
+
+def _examples(path: Path) -> tuple[Example, ...]:
+    """The held-out answers. A policy may be evaluated without any (``lm_eval`` only), so the file may be missing."""
+    if not path.is_file():
+        return ()
+    return tuple(read_jsonl(path, Example))

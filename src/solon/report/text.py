@@ -1,0 +1,68 @@
+"""Text of models made safe to look at: nothing in it moves the cursor, reorders what is read, or hides.
+
+A model may say anything, and a judge, a browser and a terminal each show it differently. Before text reaches a report,
+every character that cannot be seen is spelled out as ``⟨U+202E⟩``. Escaping for HTML or Markdown comes after this and
+is the business of the page that shows it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_INVISIBLE_CATEGORIES = {
+    "Cc",
+    "Cf",
+    "Cs",
+    "Zl",
+    "Zp",
+}  # control, format (bidi, zero width, tags), surrogates, separators
+_INVISIBLE_LETTERS = {
+    "\u034f",  # combining grapheme joiner
+    "\u115f",  # Hangul fillers
+    "\u1160",
+    "\u3164",
+    "\uffa0",
+    "\u17b4",  # Khmer inherent vowels
+    "\u17b5",
+    "\u2800",  # blank Braille pattern
+}
+_VARIATION_SELECTORS = range(0xE0100, 0xE01F0)  # the supplement, which can smuggle bytes; emoji use FE0F, which stays
+
+# A path is taken for one where a YAML value or an option begins with it; a slash inside a word or a URL is left alone.
+_ABSOLUTE_PATH = re.compile(r"""(?<![^\s'"\[{(,=])(?:[A-Za-z]:[\\/]|/)(?:[\w.@+~-]+[\\/])+([\w.@+~-]+)""")
+
+
+def visible(text: str) -> str:
+    """The text with every character that cannot be seen spelled out; line feeds and tabs stay as they are."""
+    text = text.replace("\r\n", "\n")
+    if text.isprintable() and text.isascii():
+        return text
+    return "".join(char if _is_visible(char) else f"⟨U+{ord(char):04X}⟩" for char in text)
+
+
+def _is_visible(char: str) -> bool:
+    if char in "\n\t":
+        return True
+    if char in _INVISIBLE_LETTERS or ord(char) in _VARIATION_SELECTORS or ord(char) & 0xFFFE == 0xFFFE:
+        return False
+    return unicodedata.category(char) not in _INVISIBLE_CATEGORIES
+
+
+def excerpt(text: str, limit: int) -> str:
+    """The visible text, cut after ``limit`` characters with a note of how many more there are."""
+    # cut first: a megabyte of text would otherwise be spelled out only to be thrown away
+    shown = visible(text[:limit])
+    more = len(text) - limit
+    return f"{shown} … ({more:,} more characters)" if more > 0 else shown
+
+
+def one_line(text: str, limit: int) -> str:
+    """The visible text on a single line of at most ``limit`` characters."""
+    line = " ".join(visible(text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def shorten_paths(text: str) -> str:
+    """The text with every absolute path cut to ``…/name``: a report is shown to others and names no one's folders."""
+    return _ABSOLUTE_PATH.sub(r"…/\1", text)

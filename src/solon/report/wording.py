@@ -1,0 +1,129 @@
+"""Numbers in words: one way to write each kind, so that terminal, Markdown and HTML agree to the digit."""
+
+from __future__ import annotations
+
+import math
+
+from solon.data.records import Metric, Usage
+from solon.report.rows import Row
+from solon.report.text import one_line
+
+_LABELS = {
+    "compliance": "Compliance",
+    "accuracy": "Accuracy",
+    "win_rate": "Win rate over untrained",
+    "kl": "KL from untrained",
+    "length": "Response length",
+    "agreement": "Agreement",
+    "first_slot_wins": "First shown wins",
+    "toxicity": "Toxicity",
+    "rating": "Rating",
+}
+
+
+def label(name: str) -> str:
+    """A metric's name for people: ``Compliance: format`` for ``compliance/format``, ``Greedy accuracy``."""
+    base, *rest = one_line(name, 80).split("/")
+    words = _LABELS.get(base) or base.replace("_", " ").capitalize()
+    if "greedy" in rest:
+        rest.remove("greedy")
+        words = f"Greedy {lower_first(words)}"
+    return ": ".join([words, *(part.replace("_", " ") for part in rest)])
+
+
+def lower_first(words: str) -> str:
+    """A label in the middle of a sentence; abbreviations keep their capitals."""
+    return words if words[:2].isupper() else words[:1].lower() + words[1:]
+
+
+def number(value: float | None, unit: str = "share") -> str:
+    """A value in its unit: shares as percentages with one decimal; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    match unit:
+        case "share":
+            return f"{100 * value:.1f}%"
+        case "usd":
+            return dollars(value)
+        case "nats" | "tokens":
+            return f"{value:.1f} {unit}"
+        case _:
+            return f"{value:.2f}"
+
+
+def span(metric: Metric) -> str:
+    """The 95 % interval without its unit, e.g. ``24.9 to 32.1``; empty where there is none."""
+    if not (math.isfinite(metric.low) and math.isfinite(metric.high)) or metric.low == metric.high:
+        return ""
+    return f"{_bare(metric.low, metric.unit)} to {_bare(metric.high, metric.unit)}"
+
+
+def _bare(value: float, unit: str) -> str:
+    return number(value, unit).removesuffix("%").removesuffix(f" {unit}").removeprefix("$")
+
+
+def change(row: Row) -> str:
+    """The signed change: shares in points, everything else in its unit; empty where nothing is compared."""
+    value = row.change
+    if value is None:
+        return ""
+    if row.unit == "share":
+        return f"{_signed(100 * value, 1)} points"
+    return f"{_signed(value, 2 if row.unit in ('score', 'usd') else 1)}{f' {row.unit}' if row.unit != 'score' else ''}"
+
+
+def difference(row: Row) -> str:
+    """The 95 % interval of the change where it was measured, in points for shares; empty otherwise."""
+    if row.change is None or row.pair is None or not (math.isfinite(row.pair.low) and math.isfinite(row.pair.high)):
+        return ""
+    scale, decimals = (100, 1) if row.unit == "share" else (1, 2 if row.unit in ("score", "usd") else 1)
+    return f"{_signed(scale * row.pair.low, decimals)} to {_signed(scale * row.pair.high, decimals)}"
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = f"{abs(value):.{decimals}f}"
+    if float(text) == 0:
+        return text
+    return f"{'−' if value < 0 else '+'}{text}"
+
+
+def p_value(p: float | None) -> str:
+    """``p < .001``, ``p = .012``, ``p = .68``; empty where no test was made."""
+    if p is None or not math.isfinite(p):
+        return ""
+    if p < 0.001:
+        return "p < .001"
+    digits = f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
+    return f"p = {digits.removeprefix('0')}" if p < 0.995 else "p = 1"
+
+
+def share(part: int, whole: int) -> str:
+    """``part`` of ``whole`` as a percentage; a dash where the whole is nothing."""
+    return number(part / whole) if whole else "–"
+
+
+def dollars(usd: float) -> str:
+    """An amount of money: cents, and where that would be nothing, two digits that count."""
+    if 0 < usd < 0.01:
+        return f"${usd:.2g}" if usd >= 0.0001 else "under $0.0001"
+    return f"${usd:,.2f}"
+
+
+def tokens(usage: Usage) -> str:
+    """What went in and what came out, e.g. ``1.2M in (40% cached), 310k out``."""
+    cached = f" ({100 * usage.cached_tokens / usage.input_tokens:.0f}% cached)" if usage.cached_tokens else ""
+    return f"{short(usage.input_tokens)} in{cached}, {short(usage.output_tokens)} out"
+
+
+def short(count: int) -> str:
+    """A count in three or four characters: ``950``, ``13.0k``, ``1.2M``."""
+    for size, suffix in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        # .99995 so that 999,960 is 1.0M and not 1000.0k
+        if count >= size * 0.99995 and count >= 1_000:
+            return f"{count / size:.1f}{suffix}"
+    return str(count)
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 pair``, ``3,261 pairs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,171 @@
+"""A run directory: which stages are done, from which inputs, and who is at work in it.
+
+Everything in it but ``timings.json`` and logs is a pure function of recipe, inputs and ledger. A stage is done when
+its inputs are those it was done with and its outputs are still the files it wrote; otherwise it is done again, and what
+it had written for other inputs is moved to ``previous/``, never overwritten.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from solon.data.artifacts import atomic, sha256_of, write_json
+from solon.data.records import digest
+from solon.errors import RunBusy, StorageError
+
+STAGES = ("sample", "label", "build", "train", "evaluate", "report")
+
+
+class RunDirectory:
+    """One run on disk. Open it with ``RunDirectory.open``, which holds its lock until the block ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state: dict[str, Any] = {"stages": {}}
+        self.timings: dict[str, Any] = {}
+        if self.file.exists():
+            self.state = _read(self.file)
+            self.timings = _read(self.path / "timings.json") if (self.path / "timings.json").exists() else {}
+
+    @property
+    def file(self) -> Path:
+        """``run.json``."""
+        return self.path / "run.json"
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[RunDirectory]:
+        """Creates the directory if need be and locks it.
+
+        Raises:
+            RunBusy: another process holds the lock. The lock of a dead process is taken over: the system lets go of it.
+            StorageError: the directory cannot be created or written.
+        """
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StorageError(f"cannot use {path} as a run directory: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(lock, 200, 0).decode("utf-8", "replace").strip() or "another process"
+                raise RunBusy(
+                    f"{path} is in use by {holder}: wait for it, stop it, or give another --run-dir"
+                ) from None
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"process {os.getpid()}".encode(), 0)
+            yield cls(path)
+        finally:
+            os.close(lock)
+
+    def begin(
+        self, *, name: str, seed: int, constitution: Mapping[str, Any], versions: Mapping[str, str], recipe: str
+    ) -> None:
+        """Notes what is run, before the first stage."""
+        from solon import __version__
+
+        about = {
+            "solon": __version__,
+            "name": name,
+            "seed": seed,
+            "constitution": dict(constitution),
+            "versions": dict(versions),
+        }
+        self.state = {**about, "stages": self.state.get("stages", {})}
+        with atomic(self.path / "recipe.yaml") as partial:
+            partial.write_text(recipe, "utf-8")
+        self._save()
+
+    def is_done(self, stage: str, inputs: Mapping[str, Any]) -> bool:
+        """Whether the stage was done with these very inputs and its outputs are still as it wrote them."""
+        entry = self.state["stages"].get(stage)
+        if entry is None or entry["inputs"] != digest(inputs):
+            return False
+        return all(
+            (self.path / name).is_file() and sha256_of(self.path / name) == expected
+            for name, expected in entry["outputs"].items()
+        )
+
+    def summary(self, stage: str) -> dict[str, Any]:
+        """The counts of a stage that is done; empty otherwise."""
+        entry = self.state["stages"].get(stage)
+        return dict(entry["summary"]) if entry else {}
+
+    def outputs(self, stage: str) -> dict[str, str]:
+        """File name to SHA-256 of what a stage wrote: what the next stage depends on."""
+        entry = self.state["stages"].get(stage)
+        return dict(entry["outputs"]) if entry else {}
+
+    def set_aside(self, stage: str) -> Path | None:
+        """Moves what this stage and those after it wrote for other inputs to ``previous/<number>``.
+
+        Returns where, or ``None`` when there was nothing.
+        """
+        later = STAGES[STAGES.index(stage) :]
+        old = {name: self.state["stages"][name] for name in later if name in self.state["stages"]}
+        names = [name for entry in old.values() for name in entry["outputs"] if (self.path / name).exists()]
+        if not names:
+            return None
+        number = 1 + sum(1 for _ in (self.path / "previous").glob("*")) if (self.path / "previous").exists() else 1
+        target = self.path / "previous" / f"{number:03d}"
+        target.mkdir(parents=True)
+        shutil.copy2(self.file, target / "run.json")
+        # first moved, then forgotten: a kill in between leaves a stage whose files are missing, and it is done again
+        for name in names:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.path / name).rename(target / name)
+        for name in old:
+            del self.state["stages"][name]
+        self._save()
+        return target
+
+    def finish(
+        self,
+        stage: str,
+        inputs: Mapping[str, Any],
+        outputs: list[Path],
+        summary: Mapping[str, Any],
+        started: tuple[float, float] | None = None,
+    ) -> None:
+        """Notes that a stage is done. ``started`` is what ``clock()`` said when it began."""
+        self.state["stages"][stage] = {
+            "inputs": digest(inputs),
+            "outputs": {str(path.relative_to(self.path)): sha256_of(path) for path in sorted(outputs)},
+            "summary": dict(summary),
+        }
+        self._save()
+        if started is not None:
+            wall, cpu = clock()
+            self.timings[stage] = {"seconds": round(wall - started[0], 2), "cpu_seconds": round(cpu - started[1], 2)}
+            write_json(self.path / "timings.json", self.timings)
+
+    def _save(self) -> None:
+        write_json(self.file, self.state)
+
+
+def clock() -> tuple[float, float]:
+    """Wall-clock seconds, and CPU seconds of this process and the children it has waited for."""
+    times = os.times()
+    return time.monotonic(), times.user + times.system + times.children_user + times.children_system
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"{path} cannot be read ({error}); move it away and run again: the ledger keeps all replies"
+        ) from error
+    if not isinstance(state, dict):
+        raise StorageError(f"{path} is not a run's state; move it away and run again: the ledger keeps all replies")
+    return state

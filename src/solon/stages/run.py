@@ -1,0 +1,137 @@
+"""What every stage is given: the recipe, the constitution, the run directory, and where to report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from solon.constitution.library import resolve
+from solon.data.prompts import Prompts, read_prompts
+from solon.data.records import Constitution
+from solon.ledger import Ledger
+from solon.models.base import ChatModel
+from solon.models.transformers import Transformers
+from solon.plugins.base import base_folder, located
+from solon.progress import Progress, Silent
+from solon.recipe import Opened, Recipe
+from solon.rundir import RunDirectory, clock
+from solon.stream import Stream
+from solon.trainers.base import Policy
+
+MATTERING_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow", "pydantic")
+
+
+@dataclass
+class Run:
+    """A recipe at work in its run directory."""
+
+    opened: Opened
+    directory: RunDirectory
+    constitution: Constitution
+    ledger: Ledger
+    progress: Progress = field(default_factory=Silent)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the user wrote."""
+        return self.opened.recipe
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self.directory.path
+
+    def training_prompts(self) -> Prompts:
+        """The prompts that completions are sampled for."""
+        assert self.recipe.prompts is not None
+        return read_prompts(located(self.recipe.prompts), self.recipe.columns)
+
+    @asynccontextmanager
+    async def stream(self, stage: str, *models: ChatModel) -> AsyncIterator[Stream]:
+        """The stage's scheduler, on the run's ledger and budget. Models are closed at its end."""
+        async with Stream(self.ledger, run=self.opened.name, stage=stage, max_usd=self.recipe.max_usd) as stream:
+            try:
+                yield stream
+            finally:
+                for model in models:
+                    await model.aclose()
+
+
+@contextmanager
+def opened_run(opened: Opened, run_dir: Path, progress: Progress) -> Iterator[Run]:
+    """Opens everything a stage needs, locks the run directory, and notes what is run."""
+    with base_folder(opened.folder):
+        constitution = resolve(located(opened.recipe.constitution))
+    with RunDirectory.open(run_dir) as directory, Ledger.open(Path(opened.recipe.ledger)) as ledger:
+        directory.begin(
+            name=opened.name,
+            seed=opened.recipe.seed,
+            constitution=constitution.model_dump(mode="json"),
+            versions=versions(),
+            recipe=opened.text(),
+        )
+        yield Run(opened, directory, constitution, ledger, progress)
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that may change a result, where installed."""
+    found = {"python": platform.python_version()}
+    for package in MATTERING_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def policy_model(policy: Policy, *, model: str | None = None, adapter: str | None = None) -> Transformers:
+    """The policy as a chat model; ``model`` and ``adapter`` put a checkpoint in its place."""
+    return Transformers(
+        model=model or policy.model,
+        adapter=adapter or policy.adapter,
+        load_in_4bit=policy.load_in_4bit,
+        dtype=policy.dtype,
+        threads=policy.threads,
+        batch_size=policy.batch_size,
+    )
+
+
+@contextmanager
+def stage(run: Run, name: str, inputs: Mapping[str, Any], *, again: bool = False) -> Iterator[Stage | None]:
+    """``None`` when the stage is done with these inputs; otherwise what it fills, noted when the block ends.
+
+    ``again`` does it once more although the inputs are the same: calls that were unavailable may be answered now.
+    """
+    if run.directory.is_done(name, inputs):
+        if not again:
+            run.progress.say(f"{name:<9} done before, with the same inputs")
+            yield None
+            return
+    elif (aside := run.directory.set_aside(name)) is not None:
+        run.progress.say(f"{name:<9} its inputs have changed; what was there is now in {aside}")
+    started = clock()
+    work = Stage(run, name)
+    yield work
+    run.directory.finish(name, inputs, work.outputs, work.summary, started)
+
+
+@dataclass
+class Stage:
+    """What one stage leaves behind."""
+
+    run: Run
+    name: str
+    outputs: list[Path] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def file(self, name: str) -> Path:
+        """A file of the run directory that this stage writes."""
+        path = self.run.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.outputs.append(path)
+        return path

@@ -1,0 +1,81 @@
+"""Many deeds at once, their results in the order of the items, in bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from solon.errors import SolonError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AHEAD = 16
+"""How many windows of finished results may wait for an earlier one that is slow: a few poisoned rows hold up nobody."""
+
+
+async def ordered(
+    deed: Callable[[Item], Awaitable[Result]],
+    items: Iterable[Item],
+    *,
+    window: int,
+    in_waves: Callable[[], bool],
+) -> AsyncGenerator[tuple[Item, Result], None]:
+    """Yields ``(item, await deed(item))`` in order, with at most ``window`` deeds at work.
+
+    While ``in_waves()``, the next ``window`` items are begun only when all before them are done; otherwise each deed
+    that ends makes room for the next. The first deed that raises stops all; what it raised is raised here.
+    """
+    if window < 1:
+        raise ValueError(f"a window holds at least 1 item, not {window}")
+    source = iter(items)
+    working: set[asyncio.Task[Result]] = set()
+    begun: deque[tuple[Item, asyncio.Task[Result]]] = deque()
+    failed: list[asyncio.Task[Result]] = []
+    progress = asyncio.Event()
+    more = True
+
+    def ended(task: asyncio.Task[Result]) -> None:
+        working.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            failed.append(task)
+        progress.set()
+
+    async def work(item: Item) -> Result:
+        return await deed(item)
+
+    try:
+        while True:
+            fresh = not begun
+            while more and len(working) < window and len(begun) < window * AHEAD and (fresh or not in_waves()):
+                try:
+                    item = next(source)
+                except StopIteration:
+                    more = False
+                    break
+                task = asyncio.get_running_loop().create_task(work(item))
+                task.add_done_callback(ended)
+                working.add(task)
+                begun.append((item, task))
+            if not begun:
+                return
+            if failed:
+                raise _first(failed)
+            if not begun[0][1].done():
+                progress.clear()
+                await progress.wait()
+                continue
+            item, task = begun.popleft()
+            yield item, task.result()
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+
+def _first(failed: list[asyncio.Task[Result]]) -> BaseException:
+    """What to tell: an error that solon names before any other, otherwise the earliest."""
+    errors = [error for task in failed if (error := task.exception()) is not None]
+    return next((error for error in errors if isinstance(error, SolonError)), errors[0])

@@ -1,0 +1,36 @@
+"""How often and how patiently a call is tried again. The only place in solon where anything is retried."""
+
+from __future__ import annotations
+
+from random import Random
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from solon.plugins.base import Settings
+
+
+class Retries(Settings):
+    """Exponential backoff with jitter that is seeded by the call, so that a run is the same twice.
+
+    Attributes:
+        tries: how often a call is sent at most, not counting those times when the server only asked for fewer requests.
+        first_wait_s: before the second try; each further wait is ``factor`` times as long, up to ``longest_wait_s``.
+        jitter: each wait is multiplied by a number drawn evenly from 1 - jitter to 1 + jitter.
+        patience_s: how long a call may take in all, with every wait, before it counts as unavailable: a call that is
+            only ever throttled ends here and nowhere else.
+        seed: of the jitter.
+    """
+
+    tries: PositiveInt = 6
+    first_wait_s: NonNegativeFloat = 0.5
+    factor: float = Field(default=2.0, ge=1)
+    longest_wait_s: NonNegativeFloat = 30.0
+    jitter: float = Field(default=0.5, ge=0, lt=1)
+    patience_s: PositiveFloat = 3600.0
+    seed: int = 0
+
+    def wait(self, key: str, failures: int, retry_after: float | None = None) -> float:
+        """Seconds to wait after so many failures (1 or more) of the call ``key``; at least what the server asks."""
+        wait = min(self.longest_wait_s, self.first_wait_s * self.factor ** min(failures - 1, 64))
+        drawn = wait * Random(f"{self.seed}:{key}:{failures}").uniform(1 - self.jitter, 1 + self.jitter)
+        return max(drawn, retry_after or 0.0)

@@ -1,0 +1,55 @@
+"""From a transformers training loop to ``Job.report``: which numbers, and the stop when one is not a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from transformers import TrainerCallback
+
+from solon.errors import TrainingError
+
+REPORTED = (
+    "loss",
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/margins",
+    "rewards/accuracies",
+    "logps/chosen",
+    "logps/rejected",
+    "learning_rate",
+    "grad_norm",
+    "epoch",
+)
+"""What is reported, in this order; all but the last three of held-out prompts too, as ``eval_...``. No times: two equal
+runs report the same."""
+
+
+class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
+    """Hands every logged step on, and stops the training at the first loss or gradient that is not a number.
+
+    Attributes:
+        last: the last value of every number reported.
+    """
+
+    def __init__(self, report: Callable[[int, int, Mapping[str, float]], None], *, remedy: str) -> None:
+        self.report = report
+        self.remedy = remedy
+        self.last: dict[str, float] = {}
+
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Called by transformers with all that was logged at ``state.global_step``."""
+        prefix = "eval_" if logs and "eval_loss" in logs else ""
+        if not logs or f"{prefix}loss" not in logs:
+            return  # the summary of times at the end
+        named = {name: name if name == "epoch" else prefix + name for name in REPORTED}
+        metrics = {key: float(logs[key]) for key in named.values() if key in logs}
+        for key in (f"{prefix}loss", "grad_norm"):
+            if not math.isfinite(metrics.get(key, 0.0)):
+                raise TrainingError(
+                    f"{key} is {metrics[key]} at step {state.global_step} of {state.max_steps}, so training stopped "
+                    f"and nothing of it was kept: {self.remedy}"
+                )
+        self.last.update(metrics)
+        self.report(state.global_step, state.max_steps, metrics)

@@ -1,0 +1,74 @@
+"""Writing a trained policy: safetensors, tokenizer, generation settings, and nothing else a trainer has lying about."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from transformers import AutoConfig
+
+from solon.errors import TrainingError
+
+
+def stored_dtype(model: str) -> torch.dtype | None:
+    """The type in which a model's weights are on disk, as its configuration says; ``None`` when it does not."""
+    dtype = AutoConfig.from_pretrained(model, trust_remote_code=False).dtype
+    return dtype if isinstance(dtype, torch.dtype) else None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A model's configuration from before the training: trainers switch its cache off and leave it so."""
+
+    use_cache: Any
+    generation: Any
+
+    @classmethod
+    def of(cls, model: Any) -> Self:
+        """What ``model`` is configured as now."""
+        return cls(getattr(model.config, "use_cache", None), copy.deepcopy(model.generation_config))
+
+    def restore(self, model: Any) -> None:
+        """Configures ``model`` as it was."""
+        if self.use_cache is not None:
+            model.config.use_cache = self.use_cache
+        model.generation_config = self.generation
+
+
+def save_full(
+    model: Any, tokenizer: Any, out: Path, *, dtype: torch.dtype | None, configuration: Configuration
+) -> None:
+    """Writes all weights, in ``dtype`` where one is given: that of the base on disk, so both are served alike.
+
+    Raises:
+        TrainingError: a weight is not a number.
+    """
+    _check_finite(model)
+    configuration.restore(model)
+    model.to(dtype).save_pretrained(out) if dtype is not None else model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def save_adapter(model: Any, tokenizer: Any, out: Path, *, base_model: str) -> None:
+    """Writes the adapter alone. Its configuration names the base as the recipe does, not as a path of this machine.
+
+    Raises:
+        TrainingError: a weight is not a number.
+    """
+    _check_finite(model)
+    model.peft_config["default"].base_model_name_or_path = base_model
+    # "auto" would ask the hub whether the base's vocabulary was resized; LoRA never resizes it
+    model.save_pretrained(out, save_embedding_layers=False)
+    tokenizer.save_pretrained(out)
+
+
+def _check_finite(model: Any) -> None:
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and not torch.isfinite(weight).all():
+            raise TrainingError(
+                f"after the last step {name!r} holds values that are not numbers, so nothing was kept: "
+                f"lower train.learning_rate"
+            )

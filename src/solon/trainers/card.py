@@ -1,0 +1,99 @@
+"""The model card of a checkpoint: what it is, what made it, how to load it. The same training writes the same card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from solon.data.records import Checkpoint
+
+
+def model_card(
+    checkpoint: Checkpoint,
+    *,
+    on_hub: bool,
+    settings: Mapping[str, Any],
+    rows: Mapping[str, int],
+    seed: int,
+    versions: Mapping[str, str],
+) -> str:
+    """Markdown with the front matter that model hubs read. No time, no absolute path.
+
+    Args:
+        checkpoint: what was trained.
+        on_hub: whether its base is a hub id; otherwise a folder, of which only the name is written.
+        settings: the trainer's, with ``kind``.
+        rows: how many rows each split of the dataset has.
+        seed: of shuffling and initialisation.
+        versions: of the packages that trained it.
+    """
+    kind, form = checkpoint.trainer, checkpoint.form
+    name = checkpoint.base_model if on_hub else Path(checkpoint.base_model).name
+    front: dict[str, Any] = {
+        "library_name": "transformers" if form == "full" else "peft",
+        "pipeline_tag": "text-generation",
+        "tags": ["solon", kind, *(["lora"] if form == "lora" else [])],
+    }
+    if on_hub:
+        front["base_model"] = name
+    what = "all of its weights" if form == "full" else "a LoRA adapter to be put on top of it"
+    chosen = [(key, json.dumps(value)) for key, value in settings.items() if key != "kind"]
+    splits = ", ".join(f"{count} {split}" for split, count in rows.items())
+    return "\n".join(
+        [
+            "---",
+            yaml.safe_dump(front, sort_keys=True).rstrip(),
+            "---",
+            "",
+            f"# {Path(name).name}, trained with {kind}",
+            "",
+            f"The base is `{name}`; this folder holds {what}. Made by solon.",
+            "",
+            "## Load it",
+            "",
+            "```python",
+            *_loading(name, form),
+            "```",
+            "",
+            "## How it was trained",
+            "",
+            f"Dataset `{checkpoint.dataset}` ({splits} rows), seed {seed}, "
+            + ", ".join(f"{package} {version}" for package, version in versions.items())
+            + ".",
+            "",
+            *_table(("setting", "value"), chosen),
+            "",
+            "## The last logged numbers",
+            "",
+            "`eval_` numbers are of prompts held out from training; `metrics.jsonl` has every step.",
+            "",
+            *_table(("metric", "value"), [(key, f"{value:.4g}") for key, value in checkpoint.metrics.items()]),
+            "",
+        ]
+    )
+
+
+def _loading(base: str, form: Literal["full", "lora"]) -> list[str]:
+    if form == "full":
+        return [
+            "from transformers import AutoModelForCausalLM, AutoTokenizer",
+            "",
+            'model = AutoModelForCausalLM.from_pretrained("this/folder")',
+            'tokenizer = AutoTokenizer.from_pretrained("this/folder")',
+        ]
+    return [
+        "from peft import PeftModel",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        f"base = AutoModelForCausalLM.from_pretrained({json.dumps(base)})",
+        'model = PeftModel.from_pretrained(base, "this/folder")',
+        'tokenizer = AutoTokenizer.from_pretrained("this/folder")',
+    ]
+
+
+def _table(header: tuple[str, str], rows: list[tuple[str, str]]) -> list[str]:
+    return [f"| {header[0]} | {header[1]} |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows)]

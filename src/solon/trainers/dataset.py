@@ -1,0 +1,110 @@
+"""Reading the dataset a trainer was given, and refusing one that it cannot learn from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from solon.data.records import Demonstration, Preference, Rating, Record, Task
+from solon.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS: dict[type[Record], tuple[str, ...]] = {
+    Preference: ("prompt", "chosen", "rejected"),
+    Rating: ("prompt", "completion", "label"),
+    Demonstration: ("messages",),
+    Task: ("prompt",),
+}
+"""The columns that TRL reads for each kind of record, most telling kind first."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A dataset in memory, with the columns that its trainer reads and no others.
+
+    Attributes:
+        id: 16 hexadecimal digits of the SHA-256 of the files.
+        train: the rows to learn from; at least one.
+        test: the rows held out by prompt; ``None`` when there are none.
+    """
+
+    id: str
+    train: pa.Table
+    test: pa.Table | None
+
+    def counts(self) -> dict[str, int]:
+        """Rows a split."""
+        return {"train": self.train.num_rows, **({"test": self.test.num_rows} if self.test is not None else {})}
+
+
+def read_rows(folder: Path, record: type[Record], *, trainer: str) -> Rows:
+    """The rows of ``train.parquet`` and, where there is one, ``test.parquet``.
+
+    Args:
+        folder: where the files are; a single file holds rows to train on and none to test.
+        record: what the trainer consumes.
+        trainer: its kind, for the messages.
+
+    Raises:
+        DataError: a file is missing or not Parquet, holds another kind of record, or has no rows, or rows with gaps.
+    """
+    train_file = folder if folder.is_file() else folder / "train.parquet"
+    if not train_file.is_file():
+        raise DataError([Problem(str(train_file), "is missing", "build it with `solon build RECIPE`")])
+    files = [train_file, *([folder / "test.parquet"] if (folder / "test.parquet").is_file() else [])]
+    train, *rest = (_read(file, record, trainer) for file in files)
+    if not train.num_rows:
+        remedy = "see its README.md for the pairs that were dropped and why; ask for more prompts or completions"
+        raise DataError([Problem(str(train_file), f"has no rows, so trainer {trainer!r} has nothing to learn", remedy)])
+    hashed = hashlib.sha256()
+    for file in files:
+        hashed.update(hashlib.sha256(file.read_bytes()).digest())
+    return Rows(hashed.hexdigest()[:16], train, next((table for table in rest if table.num_rows), None))
+
+
+def _read(file: Path, record: type[Record], trainer: str) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError([Problem(str(file), f"cannot be read as Parquet: {error}")]) from None
+    wanted = COLUMNS[record]
+    if not set(wanted) <= set(table.column_names):
+        raise DataError([Problem(str(file), *_wrong_kind(table.column_names, record, trainer))])
+    table = table.select(wanted)
+    _check_shapes(file, table)
+    gaps = [f"{name!r} in {table[name].null_count}" for name in wanted if table[name].null_count]
+    if gaps:
+        raise DataError([Problem(str(file), f"has rows without a value: {', '.join(gaps)} of {table.num_rows} rows")])
+    return table
+
+
+def _check_shapes(file: Path, table: pa.Table) -> None:
+    from pyarrow import types
+
+    shapes = {}
+    for field in table.schema:
+        if types.is_string(field.type) or types.is_large_string(field.type):
+            shapes[field.name] = "texts"
+        elif types.is_list(field.type) or types.is_large_list(field.type):
+            shapes[field.name] = "messages"
+        elif not types.is_boolean(field.type):
+            shapes[field.name] = str(field.type)
+    if set(shapes.values()) not in ({"texts"}, {"messages"}):
+        found = ", ".join(f"{name!r} holds {shape}" for name, shape in shapes.items())
+        remedy = "all columns hold texts, or all hold lists of messages with `role` and `content`"
+        raise DataError([Problem(str(file), found, remedy)])
+
+
+def _wrong_kind(names: list[str], record: type[Record], trainer: str) -> tuple[str, str]:
+    found = next((kind for kind, columns in COLUMNS.items() if set(columns) <= set(names)), None)
+    looks = f", so its rows are {found.__name__} records" if found else ""
+    what = f"has the columns {', '.join(map(repr, names)) or 'none'}{looks}"
+    wants = f"trainer {trainer!r} learns from {record.__name__} records: {', '.join(map(repr, COLUMNS[record]))}"
+    return what, f"{wants}; `solon build RECIPE` builds them from judgments"

@@ -1,0 +1,83 @@
+"""The training process: ``python -m solon.trainers.worker assignment.json``, started by ``solon.trainers.launch``.
+
+It is a process of its own because trainers patch libraries, seed global random numbers, hold the GPU's memory until
+they end, and may be killed for it. It ends by itself when the process that started it is gone, however that one died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from solon.data.records import Checkpoint
+from solon.plugins.base import base_folder
+from solon.plugins.registry import load
+from solon.trainers.base import Job, Policy, Trainer
+from solon.trainers.protocol import Assignment, Done, Event, Step, Trouble
+
+
+def main(assignment_file: Path) -> int:
+    """Does the assignment; 0 when the checkpoint is complete."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes: the one that started us decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with _answers() as answers:
+
+        def answer(event: Event) -> None:
+            answers.write(event.model_dump_json() + "\n")
+            answers.flush()
+
+        try:
+            answer(Done(checkpoint=_train(Assignment.model_validate_json(assignment_file.read_bytes()), answer)))
+        except Exception as error:  # noqa: BLE001 - the boundary: all that a trainer or a library may raise goes over the wire
+            traceback.print_exc()
+            answer(Trouble.of(error))
+            return 1
+    return 0
+
+
+def _train(assignment: Assignment, answer: Callable[[Event], None]) -> Checkpoint:
+    settings = dict(assignment.settings)
+    with base_folder(assignment.base):
+        trainer: Trainer = load(assignment.group, settings.pop("kind")).model_validate(settings)
+        policy = Policy.model_validate(assignment.policy)
+    with assignment.metrics.open("w", encoding="utf-8") as lines:
+
+        def report(step: int, steps: int, metrics: Mapping[str, float]) -> None:
+            # one that is not finite is a gap in the curve: JSON cannot say it
+            finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+            lines.write(json.dumps({"step": step, "steps": steps, **finite}) + "\n")
+            lines.flush()
+            answer(Step(step=step, steps=steps, metrics=finite))
+
+        return trainer.train(
+            Job(policy=policy, dataset=assignment.dataset, out=assignment.out, seed=assignment.seed, report=report)
+        )
+
+
+@contextlib.contextmanager
+def _answers() -> Iterator[TextIO]:
+    """Standard output for the answers alone; what anyone else prints, from C too, goes where standard error goes."""
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as answers:
+        sys.stdout.flush()
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        yield answers
+
+
+def _end_with_parent() -> None:
+    """Waits for the end of standard input, whose other end only the parent holds, and then ends at once."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,70 @@
+"""What a report says against itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from solon.data.records import Metric
+from solon.report.distrust import distrust
+from solon.report.summary import summarise
+
+
+def test_a_good_run_is_still_doubted(run_dir):
+    """A warning given, a change within chance, a large KL, longer answers, two lost, six tests, one seed."""
+    assert distrust(summarise(run_dir)) == (
+        "win_rate was judged by the model that labeled the training data.",
+        "The change in greedy accuracy (−0.3 points) is within what chance gives: p = .69.",
+        "The policy moved far from where it began (KL 11.8 nats an answer): look for what these metrics miss.",
+        "Answers are 1.8 times as long: a judge that likes that length would see an improvement in it alone.",
+        "2 of 40 held-out answers lost something that the untrained model's had.",
+        "The 6 p-values are not corrected for there being 6 of them.",
+        "This is one training seed (0): the intervals cover the choice of prompts, not of the seed.",
+    )
+
+
+def share(name, of, value, n, **more):
+    return Metric(name=name, of=of, value=value, low=value, high=value, n=n, **more)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence"),
+    [
+        (
+            [share("accuracy", "before", 0.9, 500), share("accuracy", "after", 0.8, 500, p_value=0.0001)],
+            "Accuracy got worse by 10.0 points (p < .001): training cost something here.",
+        ),
+        ([share("win_rate", "pair", 0.9, 99, p_value=0.001)], "Win rate over untrained rests on 99 items only."),
+        (
+            [share("win_rate", "pair", 0.9, 180, failed=20, p_value=0.001)],
+            "Win rate over untrained: 20 of 200 items (10.0%) could not be measured.",
+        ),
+        (
+            [share("first_slot_wins", "labels", 0.7, 500)],
+            "The labeler prefers a position: the answer shown first won 70.0% of its comparisons.",
+        ),
+        (
+            [share("order_consistency", "labels", 0.7, 500)],
+            "The labeler turned its verdict with the order of the answers in 30.0% of the pairs.",
+        ),
+        (
+            [share("order_consistency/win_rate", "pair", 0.6, 500)],
+            "Win rate over untrained: its judge turned with the order of the answers in 40.0% of the pairs.",
+        ),
+        (
+            [share("agreement", "labels", 0.75, 500)],
+            "The labels agree with the other labeler on 75.0% of the pairs only.",
+        ),
+    ],
+)
+def test_each_weakness_has_its_sentence(make_run, metrics, sentence):
+    """Computed by hand from the numbers given."""
+    assert sentence in distrust(summarise(make_run(metrics=metrics)))
+
+
+def test_failed_judgments_and_heavy_drops_are_named(make_run, record):
+    """300 of 6,522 is 4.6 %; 900 dropped stand against 1,330 kept, which is 40 %."""
+    record["stages"]["label"]["summary"]["failed"] = {"unparseable": 300}
+    record["stages"]["build"]["summary"]["dropped"] = {"preference": {"tie_order": 900}}
+    found = distrust(summarise(make_run(run=record)))
+    assert "300 of 6,522 judgments (4.6%) gave no verdict." in found
+    assert "900 preference rows were left out and 1,330 kept: what is left may not be typical." in found

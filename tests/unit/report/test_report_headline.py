@@ -1,0 +1,46 @@
+"""The first sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from solon.report.headline import headline
+from solon.report.summary import summarise
+
+
+def test_the_headline_says_what_changed_and_by_how_much(run_dir):
+    """170 and 577 of 600; 594 and 592 of 600 with p = .69."""
+    assert headline(summarise(run_dir)) == (
+        "Compliance rose from 28.3% to 96.2% of 600 held-out prompts; "
+        "greedy accuracy went from 99.0% to 98.7% (within chance)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("done", "sentence"),
+    [
+        ((), "Nothing has been run yet."),
+        (("sample",), "3,196 completions sampled for 400 prompts; nothing is labeled yet."),
+        (("sample", "label"), "6,522 judgments made; no dataset is built yet."),
+        (("sample", "label", "build"), "1,330 preference rows and 890 unpaired rows built; nothing is trained yet."),
+        (("train",), "Trained with DPO; not evaluated yet."),
+    ],
+)
+def test_a_run_that_stopped_early_says_how_far_it_came(make_run, record, done, sentence):
+    """A report on data alone is a report."""
+    record["stages"] = {stage: record["stages"][stage] for stage in done}
+    assert headline(summarise(make_run(run=record))) == sentence
+
+
+def test_without_rules_the_win_rate_leads(make_run):
+    """588 prompts were judged."""
+    metrics = [metric for metric in summarise(make_run()).metrics if metric.name == "win_rate"]
+    summary = summarise(make_run(metrics=metrics))
+    assert headline(summary) == "The trained policy gave the better answer in 87.1% of 588 held-out prompts."
+
+
+def test_a_change_within_chance_neither_rose_nor_fell(make_run):
+    """Accuracy alone: p = .69."""
+    metrics = [metric for metric in summarise(make_run()).metrics if metric.name == "accuracy/greedy"]
+    summary = summarise(make_run(metrics=metrics))
+    assert headline(summary) == "Greedy accuracy went from 99.0% to 98.7% (within chance) of 600 held-out prompts."

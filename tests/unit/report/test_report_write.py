@@ -1,0 +1,60 @@
+"""Writing the report."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import pytest
+
+from solon.errors import StorageError
+from solon.report import write_report
+
+
+def contents(run_dir):
+    return {path.relative_to(run_dir).as_posix(): path.read_bytes() for path in write_report(run_dir)}
+
+
+def test_the_same_run_in_another_place_gives_the_same_bytes(run_dir, tmp_path):
+    """No clock, no path, no random ids."""
+    elsewhere = shutil.copytree(run_dir, tmp_path / "deep" / "er" / "copy")
+    first = contents(run_dir)
+    assert contents(elsewhere) == first
+    assert list(first) == [
+        "report.html", "report.md", "figures/loss.svg", "figures/margins.svg", "figures/accuracies.svg",
+    ]  # fmt: skip
+    assert not any(str(tmp_path).encode() in content for content in first.values())
+
+
+def test_a_report_does_not_change_once_it_is_noted_as_done(make_run, record):
+    """``run.json`` then holds the hash of report.html, which report.html cannot hold."""
+    first = contents(make_run(run=record))
+    record["stages"]["report"] = {"inputs": "b" * 16, "outputs": {"report.html": "c" * 64}, "summary": {}}
+    assert contents(make_run(run=record)) == first
+
+
+def test_curves_of_an_earlier_training_run_are_taken_away(run_dir):
+    """The page does not show them any more, so nobody should find them beside it."""
+    write_report(run_dir)
+    (run_dir / "checkpoints" / "dpo" / "metrics.jsonl").unlink()
+    assert [path.name for path in write_report(run_dir)] == ["report.html", "report.md"]
+    assert list((run_dir / "figures").iterdir()) == []
+
+
+def test_without_matplotlib_the_numbers_are_still_reported(run_dir, monkeypatch):
+    """A run that is paid for gets its report, with the install line in place of the curves."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    page = write_report(run_dir)[0].read_text()
+    assert "96.2%" in page
+    assert "pip install &#39;solon[report]&#39;" in page
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(run_dir):
+    """A folder stands where report.md should be written."""
+    page = write_report(run_dir)[0]
+    before = page.read_bytes()
+    (run_dir / "report.md").unlink()
+    (run_dir / "report.md").mkdir()
+    with pytest.raises(StorageError, match=r"cannot write .*report\.md"):
+        write_report(run_dir)
+    assert page.read_bytes() == before

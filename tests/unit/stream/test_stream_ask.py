@@ -1,0 +1,202 @@
+"""One call: from the ledger, from the same call under way, or from the model, and recorded before it is used."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from pydantic import PrivateAttr
+
+from solon.data.records import Message, Usage
+from solon.errors import InputError, ModelRejected, PromptTooLong
+from solon.ledger import Ledger
+from solon.models.base import ChatModel, Price, Reply, Request
+from solon.models.scripted import Scripted
+from solon.stream import Event, Stream, ask
+
+FREE = Price(input=0, output=0)
+
+
+def request(text: str = "hello", **fields: object) -> Request:
+    return Request(messages=(Message(role="user", content=text),), max_tokens=8, **fields)
+
+
+class Slow(ChatModel):
+    """A remote model that answers when the test lets it."""
+
+    kind: ClassVar[str] = "slow"
+    _begun: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+    _let: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+
+    @property
+    def remote(self) -> bool:
+        return True
+
+    @property
+    def max_in_flight(self) -> int:
+        return 8
+
+    async def complete(self, request: Request) -> Reply:
+        self._begun.set()
+        await self._let.wait()
+        return Reply(text=f"slow {request.messages[0].content}")
+
+
+async def test_outside_any_stage_a_model_can_be_asked_all_the_same():
+    """A labeler can be tried in a notebook without a run directory."""
+    assert (await ask(Scripted(default="yes"), request())).text == "yes"
+
+
+async def test_a_recorded_reply_is_never_asked_for_again(tmp_path: Path):
+    """By another run, in another stage, from another object with the same description."""
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="one", stage="label") as stream:
+            first = await ask(Scripted(answer=None, replies={"hello": "yes"}), request())
+            assert (stream.tally.asked, stream.tally.sent, stream.tally.from_ledger) == (1, 1, 0)
+        model = Scripted(replies={"hello": "yes"})
+        async with Stream(ledger, run="two", stage="evaluate") as stream:
+            assert await ask(model, request()) == first
+            assert (stream.tally.asked, stream.tally.sent, stream.tally.from_ledger) == (1, 0, 1)
+    assert model.seen == ()
+
+
+async def test_another_seed_or_another_attempt_is_another_call(tmp_path: Path):
+    """Otherwise samples of one prompt would all be the same one."""
+    model = Scripted(default="yes")
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s"):
+            for one in (request(), request(seed=1), request(seed=2), request(attempt=1), request()):
+                await ask(model, one)
+    assert len(model.seen) == 4
+
+
+async def test_the_same_call_twice_at_once_is_sent_once(tmp_path: Path):
+    """Both orders of a question about twin completions must not be paid twice."""
+    model = Slow()
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s") as stream:
+            both = asyncio.gather(ask(model, request()), ask(model, request()))
+            await model._begun.wait()
+            model._let.set()
+            one, other = await both
+            assert one == other
+            assert (stream.tally.asked, stream.tally.sent, stream.tally.shared) == (2, 1, 1)
+            assert len(list(ledger.entries())) == 1
+
+
+async def test_one_of_two_who_wait_may_go_without_the_other_noticing(tmp_path: Path):
+    """A cancelled deed must not take down the call that another deed shares."""
+    model = Slow()
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s"):
+            going, staying = (asyncio.ensure_future(ask(model, request())) for _ in range(2))
+            await model._begun.wait()
+            going.cancel()
+            await asyncio.gather(going, return_exceptions=True)
+            model._let.set()
+            assert (await staying).text == "slow hello"
+
+
+async def test_a_reply_that_was_under_way_when_the_stage_was_interrupted_is_recorded(tmp_path: Path):
+    """It is paid for; Ctrl-C must not throw it away."""
+    model = Slow()
+
+    async def stage(ledger: Ledger) -> None:
+        async with Stream(ledger, run="r", stage="s"):
+            await ask(model, request())
+
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        work = asyncio.ensure_future(stage(ledger))
+        await model._begun.wait()
+        work.cancel()
+        await asyncio.sleep(0)
+        model._let.set()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        (entry,) = ledger.entries()
+        assert entry.reply.text == "slow hello"
+        assert ledger.in_doubt() == []
+
+
+async def test_a_remote_call_is_journalled_before_it_is_sent(tmp_path: Path):
+    """When the process is killed now, the call is in the ledger as in doubt, seen here through another handle's eyes."""
+    model = Slow()
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s"):
+            asked = asyncio.ensure_future(ask(model, request()))
+            await model._begun.wait()
+            (row,) = ledger._reading.execute("SELECT stage, doubtful FROM sent").fetchall()
+            assert row == ("s", 0)
+            model._let.set()
+            await asked
+        assert ledger._reading.execute("SELECT COUNT(*) FROM sent").fetchall() == [(0,)]
+
+
+async def test_two_runs_on_one_ledger_ask_once(tmp_path: Path):
+    """The second waits for the first one's reply."""
+    first, second = Slow(), Slow()
+    with Ledger.open(tmp_path / "l.sqlite") as one, Ledger.open(tmp_path / "l.sqlite") as other:
+        async with Stream(one, run="a", stage="s") as asks, Stream(other, run="b", stage="s") as waits:
+            asked = asyncio.ensure_future(asks.ask(first, request()))
+            await first._begun.wait()
+            waited = asyncio.ensure_future(waits.ask(second, request()))
+            first._let.set()
+            assert await waited == await asked
+            assert (asks.tally.sent, waits.tally.sent) == (1, 0)
+    assert not second._begun.is_set()
+
+
+async def test_a_refusal_for_good_is_asked_once_and_stops_all_others():
+    """A wrong key with 64 calls waiting: the first call goes alone, and none follows."""
+    model = Scripted(replies=[{"when": "q", "fault": "rejected"}], remote=True, price=FREE, concurrency=64)
+    async with Stream(None, run="r", stage="s"):
+        calls = [ask(model, request(f"q{number}")) for number in range(64)]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {ModelRejected}
+    assert len(model.seen) == 1
+
+
+async def test_a_prompt_that_is_too_long_stops_nothing_else():
+    """The model is there; it is that prompt alone that does not fit."""
+    model = Scripted(replies=[{"when": "long", "fault": "too_long"}], default="fine")
+    async with Stream(None, run="r", stage="s"):
+        with pytest.raises(PromptTooLong):
+            await ask(model, request("long"))
+        assert (await ask(model, request("short"))).text == "fine"
+    assert len(model.seen) == 2
+
+
+async def test_a_remote_model_whose_price_is_unknown_is_not_asked(tmp_path: Path):
+    """A budget that does not know what it pays is none."""
+    model = Scripted(default="yes", remote=True, model="mystery")
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s"):
+            with pytest.raises(InputError, match="price of mystery is not known"):
+                await ask(model, request())
+    assert model.seen == ()
+
+
+async def test_the_tally_and_the_ledger_count_tokens_and_dollars(tmp_path: Path):
+    """2 prompts of 8 characters (2 tokens) and replies of 4 (1 token) at $1 and $2 a token: 2 x (2 + 2) = $8."""
+    model = Scripted(default="four", remote=True, price=Price(input=1e6, output=2e6))
+    seen: list[Event] = []
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s", on_event=seen.append) as stream:
+            await ask(model, request("prompt 1"))
+            await ask(model, request("prompt 2"))
+            assert (stream.tally.input_tokens, stream.tally.output_tokens, stream.tally.usd) == (4, 2, 8.0)
+        (total,) = ledger.summary()
+    assert (total.usage, total.cost_usd) == (Usage(input_tokens=4, output_tokens=2), 8.0)
+    assert [event.kind for event in seen] == ["answered", "answered"]
+
+
+async def test_a_reply_that_cannot_be_written_down_is_an_error_and_leaves_its_call_in_doubt(tmp_path: Path):
+    """A plugin that gives minus infinity must be told, and must not leave its call blocked as if under way."""
+    model = Scripted(answer=lambda _: Reply(text="x", choices={"A": float("-inf")}), remote=True, price=FREE)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s"):
+            with pytest.raises(ValueError, match="JSON"):
+                await ask(model, request())
+        assert len(ledger.in_doubt()) == 1

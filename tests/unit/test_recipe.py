@@ -1,0 +1,127 @@
+"""What a user writes in a recipe, and what is said when it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from solon.errors import RecipeError
+from solon.plugins.base import located
+from solon.recipe import read, schema
+
+GOOD = """\
+constitution: strict-format
+prompts: prompts.jsonl
+policy: models/policy
+label: {kind: pairwise, judge: {kind: scripted, default: A}}
+train: dpo
+evaluate: [length, kl]
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "project" / "recipe.yaml"
+    path.parent.mkdir()
+    path.write_text(GOOD)
+    return path
+
+
+def problems(path: Path, *overrides: str) -> list[str]:
+    with pytest.raises(RecipeError) as caught:
+        read(path, overrides)
+    assert caught.value.exit_code == 2
+    return [str(problem).replace(str(path.parent), "") for problem in caught.value.problems]
+
+
+def test_a_recipe_is_named_for_its_folder_unless_it_says_otherwise(recipe: Path) -> None:
+    """`runs/recipe` would be the run of every project."""
+    assert read(recipe).name == "project"
+    assert read(recipe, ["name=mine"]).name == "mine"
+
+
+def test_short_forms_mean_what_they_stand_for(recipe: Path) -> None:
+    """`train: dpo`, `policy: folder` and a list of evaluators save the newcomer four braces."""
+    read_recipe = read(recipe).recipe
+    assert read_recipe.train is not None
+    assert read_recipe.train.kind == "dpo"
+    assert read_recipe.policy is not None
+    assert read_recipe.policy.model == "models/policy"
+    assert read_recipe.evaluate is not None
+    assert [measure.kind for measure in read_recipe.evaluate.measures] == ["length", "kl"]
+
+
+def test_paths_are_relative_to_the_recipe_and_hub_ids_stay_as_they_are(recipe: Path) -> None:
+    """The same recipe works from wherever it is run."""
+    (recipe.parent / "models" / "policy").mkdir(parents=True)
+    policy = read(recipe).recipe.policy
+    assert policy is not None
+    assert located(policy.model) == str(recipe.parent / "models" / "policy")
+    hub = read(recipe, ["policy.model=meta-llama/Llama-3.1-8B-Instruct"]).recipe.policy
+    assert hub is not None
+    assert located(hub.model) == "meta-llama/Llama-3.1-8B-Instruct"
+
+
+def test_every_problem_is_reported_at_once_with_its_place_and_the_nearest_name(recipe: Path) -> None:
+    """Fixing one error at a time, each after a new run, is what peers make users do."""
+    recipe.write_text(GOOD.replace("policy:", "polcy:").replace("train: dpo", "train: {kind: dpo, betta: 0.1}"))
+    found = problems(recipe)
+    assert any(line.startswith("/recipe.yaml:3:1: unknown key 'polcy' (did you mean 'policy'?") for line in found)
+    assert any(line.startswith("/recipe.yaml:5:20: unknown key 'betta' (did you mean 'beta'?") for line in found)
+
+
+def test_an_unknown_plugin_is_refused_with_the_nearest_one(recipe: Path) -> None:
+    """A misspelt trainer must not become another one."""
+    recipe.write_text(GOOD.replace("train: dpo", "train: dop"))
+    assert problems(recipe) == ["/recipe.yaml:5:8: no trainer is called 'dop'; installed: dpo (did you mean 'dpo'?)"]
+
+
+def test_duplicate_keys_are_errors(recipe: Path) -> None:
+    """YAML itself would keep the last and forget the first."""
+    recipe.write_text(GOOD + "seed: 1\nseed: 2\n")
+    assert any("/recipe.yaml:8:1" in line and "'seed'" in line for line in problems(recipe))
+
+
+def test_an_override_is_applied_and_a_wrong_one_is_named(recipe: Path) -> None:
+    """What was typed on the command line is not in the file, so its place would mislead."""
+    assert read(recipe, ["sample.n=7"]).recipe.sample.n == 7
+    assert read(recipe, ["train.beta=1e-2"]).recipe.train.beta == 0.01  # type: ignore[union-attr]
+    (only,) = problems(recipe, "sample.n=many")
+    assert only.startswith("command line, sample.n: 'n' must be a whole number")
+    (only,) = problems(recipe, "sample")
+    assert "not of the form key.path=value" in only
+
+
+def test_what_is_run_is_written_out_with_its_overrides(recipe: Path) -> None:
+    """A run directory must say what was run, not what the file said."""
+    assert "n: 7" in read(recipe, ["sample.n=7"]).text()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("prompts: prompts.jsonl\n", ""), "begins at exactly one of"),
+        (("prompts: prompts.jsonl\n", "prompts: a\ncandidates: b\n"), "begins at exactly one of"),
+        (("label: {kind: pairwise, judge: {kind: scripted, default: A}}\n", ""), "`label` is missing"),
+        (("policy: models/policy\n", ""), "`policy` is missing"),
+        (("train: dpo\n", ""), "there is no `train`"),
+    ],
+)
+def test_a_recipe_that_cannot_run_says_what_is_missing(recipe: Path, change: tuple[str, str], says: str) -> None:
+    """Each stage needs what the one before it leaves."""
+    recipe.write_text(GOOD.replace(*change))
+    assert any(says in line for line in problems(recipe))
+
+
+def test_a_missing_recipe_is_an_error_of_the_user(tmp_path: Path) -> None:
+    """Exit code 2 and the path, not a traceback."""
+    assert problems(tmp_path / "nowhere.yaml")[0].startswith("/nowhere.yaml: no such file")
+
+
+def test_the_schema_for_editors_accepts_what_we_accept(recipe: Path) -> None:
+    """An editor that underlines a good recipe is worse than none."""
+    jsonschema.validate(read(recipe).data, schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**read(recipe).data, "polcy": "x"}, schema())

@@ -1,0 +1,87 @@
+"""A run directory knows what is done, keeps what was there, and belongs to one process at a time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from solon.errors import RunBusy, StorageError
+from solon.rundir import RunDirectory
+
+
+def begin(run: RunDirectory) -> None:
+    run.begin(name="test", seed=0, constitution={}, versions={}, recipe="name: test\n")
+
+
+def finish(run: RunDirectory, stage: str, inputs: dict[str, object], text: str) -> Path:
+    path = run.path / f"{stage}.txt"
+    path.write_text(text)
+    run.finish(stage, inputs, [path], {"text": text})
+    return path
+
+
+def test_a_stage_is_done_only_with_the_same_inputs_and_untouched_outputs(tmp_path: Path) -> None:
+    """Skipping is safe only when nothing that matters has changed."""
+    with RunDirectory.open(tmp_path / "run") as run:
+        begin(run)
+        assert not run.is_done("sample", {"seed": 1})
+        path = finish(run, "sample", {"seed": 1}, "one")
+    with RunDirectory.open(tmp_path / "run") as run:
+        assert run.is_done("sample", {"seed": 1})
+        assert not run.is_done("sample", {"seed": 2})
+        path.write_text("touched")
+        assert not run.is_done("sample", {"seed": 1})
+
+
+def test_what_was_written_for_other_inputs_is_moved_aside_with_all_that_came_after(tmp_path: Path) -> None:
+    """Nothing of a user's is ever lost: a changed recipe does not overwrite the old results."""
+    with RunDirectory.open(tmp_path / "run") as run:
+        begin(run)
+        for stage in ("sample", "label", "build"):
+            finish(run, stage, {}, stage)
+        assert run.set_aside("label") == run.path / "previous" / "001"
+        assert (run.path / "sample.txt").read_text() == "sample"
+        assert not (run.path / "label.txt").exists()
+        assert (run.path / "previous" / "001" / "label.txt").read_text() == "label"
+        assert (run.path / "previous" / "001" / "build.txt").read_text() == "build"
+        assert not run.is_done("build", {})
+        finish(run, "label", {}, "again")
+        assert run.set_aside("label") == run.path / "previous" / "002"
+        assert run.set_aside("label") is None
+
+
+def test_a_second_run_in_the_same_directory_is_refused_and_names_the_first(tmp_path: Path) -> None:
+    """Two writers would mix their files."""
+    code = (
+        "import sys; from pathlib import Path; from solon.rundir import RunDirectory\n"
+        "with RunDirectory.open(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    with pytest.raises(RunBusy, match=f"in use by process {child.pid}"), RunDirectory.open(tmp_path / "run"):
+        pass
+    child.kill()
+    child.communicate()
+    with RunDirectory.open(tmp_path / "run") as run:  # the lock of a dead process is no lock
+        assert run.path.is_dir()
+
+
+def test_a_damaged_state_is_never_rebuilt_in_silence(tmp_path: Path) -> None:
+    """A half-read state could make finished work look undone, or the other way about."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{")
+    with pytest.raises(StorageError, match="the ledger keeps all replies"), RunDirectory.open(tmp_path / "run"):
+        pass
+
+
+def test_a_path_that_cannot_be_a_directory_is_an_error_of_storage(tmp_path: Path) -> None:
+    """One line instead of a traceback."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot use"), RunDirectory.open(tmp_path / "file"):
+        pass
