@@ -18,6 +18,7 @@
     ├── BudgetReached               exit 4   the next request could pass the cap
     ├── RunBusy                     exit 1   another process is at work in this run directory
     ├── StorageError                exit 1   the disk is full or not writable, or the ledger is damaged
+    ├── Interrupted                 exit 130 somebody pressed Ctrl-C; the same command goes on from here
     └── TrainingError               exit 1   a trainer stopped; the last good checkpoint is kept
 
 A foreign error becomes one of these once, at the boundary where it enters.
@@ -153,6 +154,12 @@ class RunBusy(SolonError):
 
 class StorageError(SolonError):
     """The disk is full or not writable, or the ledger is damaged."""
+
+
+class Interrupted(SolonError):
+    """Somebody pressed Ctrl-C. What was paid for is kept."""
+
+    exit_code = 130
 
 
 class TrainingError(SolonError):

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator, model_validator
 
 from solon.data.build import Build
 from solon.data.candidates import CandidateColumns
-from solon.document import parse, problems_of
+from solon.document import dump, parse, problems_of
 from solon.document import read as read_document
 from solon.errors import Problem, RecipeError
 from solon.plugins.base import Location, Settings, base_folder
@@ -148,7 +147,7 @@ class Opened:
 
     def text(self) -> str:
         """The recipe as it is run, as YAML."""
-        return yaml.safe_dump(self.data, sort_keys=False, allow_unicode=True, width=110)
+        return dump(self.data)
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Opened:

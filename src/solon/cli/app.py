@@ -62,11 +62,6 @@ def main() -> None:
             raise
         print(f"solon: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print(
-            "\nsolon: interrupted; what was paid for is kept, and the same command goes on from here", file=sys.stderr
-        )
-        sys.exit(130)
     except OSError as error:
         if Debug.on or error.filename is None:
             raise

@@ -44,11 +44,15 @@ VERBS = (
 def _run(
     recipe: RecipeFile, overrides: Overrides, run_dir: RunDir, *, json: bool, quiet: bool, until: str | None
 ) -> None:
+    from solon.errors import Interrupted
     from solon.pipeline import run, stages_of
     from solon.recipe import read
 
     opened = read(recipe, overrides or ())
-    done = run(opened, run_dir, until=until, progress=progress_for(quiet))
+    try:
+        done = run(opened, run_dir, until=until, progress=progress_for(quiet))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; what was paid for is kept, and the same command goes on from here") from None
     if json:
         from solon.report import summarise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Literal
@@ -12,8 +13,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import PositiveInt
 
 from solon.data.records import Message
-from solon.errors import MissingExtra
+from solon.errors import DataError, MissingExtra
 from solon.models.backend.identity import content_identity
+from solon.models.backend.loading import check_adapter, check_folder
 from solon.models.base import ChatModel, Reply, Request
 from solon.plugins.base import Location, located
 
@@ -62,6 +64,19 @@ class Transformers(ChatModel):
     def requests_in_a_batch(self) -> int:
         """``batch_size``."""
         return self.batch_size
+
+    def problems(self) -> list[str]:
+        """What a model or adapter folder lacks; packages that are not installed."""
+        found: list[str] = []
+        for check, location in ((check_folder, self.model), (check_adapter, self.adapter)):
+            try:
+                if location is not None:
+                    check(located(location))
+            except DataError as error:
+                found += map(str, error.problems)
+        if any(find_spec(package) is None for package in ("torch", "transformers")):
+            found.append(str(MissingExtra("a model that runs in this process", "train")))
+        return found
 
     def describe(self) -> dict[str, object]:
         """What the weights and tokenizer hold, in place of where they lie, and what changes more than rounding.

@@ -8,8 +8,8 @@ from contextlib import aclosing
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
+from typing import Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 from solon.ledger import Budget, Call, Ledger
 from solon.models.base import ChatModel, Reply, Request
@@ -105,7 +105,7 @@ class Stream:
         self._lane_of: dict[int, tuple[ChatModel, Lane]] = {}
         self._under_way: dict[str, _Shared] = {}
         self._asked_remote = False
-        self._maps: WeakSet[AsyncGenerator[tuple[object, object], None]] = WeakSet()
+        self._maps: list[Any] = []  # held until they end: one that its reader dropped would otherwise work on
         self._token: Token[Stream | None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -118,8 +118,9 @@ class Stream:
         if self._token is not None:
             _active.reset(self._token)
             self._token = None
-        for results in list(self._maps):
-            await results.aclose()  # whoever read it may have stopped in the middle
+        for results in self._maps:
+            if results is not None:
+                await results.aclose()
         for key, shared in list(self._under_way.items()):
             self._abandon(key, shared)
         try:
@@ -223,12 +224,12 @@ class Stream:
         for the next. A deed that raises, or an interrupt, stops all others; replies that are under way are waited for
         and recorded first.
         """
-        results = self._map(deed, items, window)
-        self._maps.add(results)
-        return results
+        number = len(self._maps)
+        self._maps.append(self._map(number, deed, items, window))
+        return self._maps[number]
 
     async def _map(
-        self, deed: Callable[[Item], Awaitable[Result]], items: Iterable[Item], window: int
+        self, number: int, deed: Callable[[Item], Awaitable[Result]], items: Iterable[Item], window: int
     ) -> AsyncGenerator[tuple[Item, Result], None]:
         clean = False
         try:
@@ -239,6 +240,7 @@ class Stream:
                     yield item, result
             clean = True
         finally:
+            self._maps[number] = None
             if not clean:
                 await self._drain()
 

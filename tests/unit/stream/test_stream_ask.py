@@ -32,13 +32,16 @@ class Slow(ChatModel):
 
     @property
     def remote(self) -> bool:
+        """So it is journalled."""
         return True
 
     @property
     def max_in_flight(self) -> int:
+        """So many at once."""
         return 8
 
     async def complete(self, request: Request) -> Reply:
+        """One attempt."""
         self._begun.set()
         await self._let.wait()
         return Reply(text=f"slow {request.messages[0].content}")
@@ -121,7 +124,7 @@ async def test_a_reply_that_was_under_way_when_the_stage_was_interrupted_is_reco
 
 
 async def test_a_remote_call_is_journalled_before_it_is_sent(tmp_path: Path):
-    """When the process is killed now, the call is in the ledger as in doubt, seen here through another handle's eyes."""
+    """When the process is killed now, the call is in the ledger as in doubt."""
     model = Slow()
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
         async with Stream(ledger, run="r", stage="s"):

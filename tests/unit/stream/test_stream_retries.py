@@ -143,7 +143,7 @@ async def test_a_first_call_that_is_slow_does_not_hold_up_the_rest_for_long():
 
 
 async def test_too_many_requests_halve_the_slots_and_successes_widen_them():
-    """8 slots, all busy: 4 after a throttling, and 5 after 4 successes (1/4 + 1/4.25 + ... >= 1 takes 5)."""
+    """8 slots, all busy: 4 after a throttling, and 5 after at least 16 successes (1/16 each) and at most 20 (1/20)."""
     clock = VirtualClock()
     limiter = Limiter(8, clock)
     await limiter.acquire()
@@ -153,6 +153,9 @@ async def test_too_many_requests_halve_the_slots_and_successes_widen_them():
     assert limiter.throttled(sent_at=0.0, retry_after=None)
     assert limiter.slots == 4
     assert not limiter.throttled(sent_at=0.0, retry_after=None)  # it was under way before
+    assert limiter.slots == 4
+    for _ in range(15):
+        limiter.succeeded()
     assert limiter.slots == 4
     for _ in range(5):
         limiter.succeeded()
@@ -165,8 +168,12 @@ async def test_everybody_pauses_as_long_as_the_server_asked_one_of_them_to():
     clock = VirtualClock()
     limiter = Limiter(8, clock)
     await limiter.acquire()
-    limiter.throttled(sent_at=0.0, retry_after=7.0)
     limiter.release()
+    for _ in range(8):
+        await limiter.acquire()
+    limiter.throttled(sent_at=0.0, retry_after=7.0)
+    for _ in range(8):
+        limiter.release()
     await asyncio.gather(limiter.acquire(), limiter.acquire())
     assert clock.now() == 7
     limiter.close()
@@ -198,9 +205,11 @@ class RateLimited(ChatModel):
 
     @property
     def max_in_flight(self) -> int:
+        """So many at once."""
         return 64
 
     async def complete(self, request: Request) -> Reply:
+        """One attempt."""
         self._came += 1
         now = self._clock.now()
         self._bucket = min(40.0, self._bucket + 40 * (now - self._filled_at))

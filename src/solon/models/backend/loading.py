@@ -83,9 +83,9 @@ def load(
         ModelRejected: this machine has no GPU, and one was asked for.
         MissingExtra: torch, transformers, peft or bitsandbytes is not installed.
     """
-    _check_folder(model)
+    check_folder(model)
     if adapter is not None:
-        _check_adapter(adapter)
+        check_adapter(adapter)
     torch, transformers = _libraries()
     target = _device(torch, device, load_in_4bit=load_in_4bit)
     if threads is not None:
@@ -125,10 +125,7 @@ def load_tokenizer(path: str) -> Any:
         MissingExtra: transformers is not installed.
     """
     _, transformers = _libraries()
-    folder = Path(path).expanduser()
-    if folder.is_dir() and not any((folder / name).is_file() for name in _TOKENIZER_FILES):
-        remedy = "copy tokenizer.json and tokenizer_config.json of the model it was trained from into the folder"
-        raise DataError([Problem(path, "this model folder has no tokenizer (tokenizer.json)", remedy)])
+    _check_tokenizer(path)
     tokenizer = _from_pretrained(transformers.AutoTokenizer, path, padding_side="left")
     problems = []
     if not tokenizer.chat_template:
@@ -155,7 +152,12 @@ def _libraries() -> tuple[Any, Any]:
     return torch, transformers
 
 
-def _check_folder(model: str) -> None:
+def check_folder(model: str) -> None:
+    """Looks for what a model folder must hold, without loading any of it. Says nothing about a hub id.
+
+    Raises:
+        DataError: config.json, the weights or the tokenizer is missing; says which and what to do.
+    """
     folder = Path(model).expanduser()
     if not folder.is_dir():
         if folder.exists() or model.startswith((".", "~", os.sep)) or model.count("/") > 1 or model.endswith("/"):
@@ -175,9 +177,22 @@ def _check_folder(model: str) -> None:
             raise DataError([Problem(model, "this model folder has pickled weights only, no *.safetensors", remedy)])
         remedy = "copy model.safetensors into the folder"
         raise DataError([Problem(model, "this model folder has no weights (*.safetensors)", remedy)])
+    _check_tokenizer(model)
 
 
-def _check_adapter(adapter: str) -> None:
+def _check_tokenizer(model: str) -> None:
+    folder = Path(model).expanduser()
+    if folder.is_dir() and not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        remedy = "copy tokenizer.json and tokenizer_config.json of the model it was trained from into the folder"
+        raise DataError([Problem(model, "this model folder has no tokenizer (tokenizer.json)", remedy)])
+
+
+def check_adapter(adapter: str) -> None:
+    """Looks for what an adapter folder must hold.
+
+    Raises:
+        DataError: its configuration or its weights are missing.
+    """
     folder = Path(adapter).expanduser()
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (folder / name).is_file():

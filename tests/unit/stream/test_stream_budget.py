@@ -1,0 +1,78 @@
+"""The cap: never overrun, used up to the last call that fits, and remembered over reruns."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+
+import pytest
+
+from solon.data.records import Message
+from solon.errors import BudgetReached
+from solon.ledger import Ledger
+from solon.models.base import Price, Request
+from solon.models.estimate import most_prompt_tokens, most_usd
+from solon.models.scripted import Scripted
+from solon.stream import Stream, ask
+
+ONE = Price(input=0, output=1e6)
+"""One dollar for each token of the reply, and nothing for the prompt."""
+
+
+def request(text: str, max_tokens: int = 8) -> Request:
+    return Request(messages=(Message(role="user", content=text),), max_tokens=max_tokens)
+
+
+def test_a_prompt_has_at_most_as_many_tokens_as_bytes():
+    """5 ASCII characters, 4 + 3 bytes of an emoji and a kanji; 64 for the prompt and 16 for each of 2 turns."""
+    messages = (Message(role="system", content="hello"), Message(role="user", content="🙂書"))
+    assert most_prompt_tokens(messages) == 64 + 16 + 5 + 16 + 7
+
+
+def test_a_request_costs_at_most_its_bytes_and_all_the_tokens_it_allows():
+    """64 + 16 + 4 bytes at $1 a million, and 100 tokens at $10."""
+    model = Scripted(remote=True, price=Price(input=1, output=10))
+    assert math.isclose(most_usd(model, request("four", 100)), (84 * 1 + 100 * 10) / 1e6)
+
+
+async def test_a_stage_stops_before_the_request_that_could_pass_the_cap(tmp_path: Path):
+    """Each reply costs $1 and could cost $8. Of $20, 12 are spent when 8 no longer fit behind them: 13 replies."""
+    model = Scripted(default="four", remote=True, price=ONE, concurrency=4)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        with pytest.raises(BudgetReached, match=r"budget 'run r' is reached: \$13\.0000 of \$20\.0000 is spent"):
+            async with Stream(ledger, run="r", stage="s", max_usd=20) as stream:
+                async for _ in stream.map(lambda number: ask(model, request(f"{number}")), range(100), window=8):
+                    pass
+        assert sum(entry.cost_usd for entry in ledger.entries()) == 13
+        assert len(model.seen) == 13
+
+
+async def test_calls_wait_for_room_as_long_as_those_under_way_may_make_some(tmp_path: Path):
+    """16 at once could cost $128, but 16 replies do cost $16: all fit under $24, two or three at a time."""
+    model = Scripted(default="four", remote=True, price=ONE, concurrency=16)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s", max_usd=24):
+            await asyncio.gather(*(ask(model, request(f"{number}")) for number in range(16)))
+        assert len(list(ledger.entries())) == 16
+
+
+async def test_a_rerun_goes_on_from_what_was_spent_and_pays_for_nothing_twice(tmp_path: Path):
+    """Cap $9: 2 replies ($1 spent + $8 <= $9); then nothing more fits. With $11, two more."""
+    model = Scripted(default="four", remote=True, price=ONE)
+    asked = []
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        for cap in (9, 9, 11):
+            with pytest.raises(BudgetReached):
+                async with Stream(ledger, run="r", stage="s", max_usd=cap) as stream:
+                    async for _ in stream.map(lambda number: ask(model, request(f"{number}")), range(100), window=1):
+                        pass
+            asked.append(len(model.seen))
+    assert asked == [2, 2, 4]
+
+
+async def test_local_models_need_no_budget(tmp_path: Path):
+    """What costs nothing is never refused."""
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s", max_usd=0):
+            assert (await ask(Scripted(default="yes"), request("a"))).text == "yes"
