@@ -27,7 +27,7 @@ build: {held_out: 0}
 SAMPLING = """\
 constitution: constitution.yaml
 prompts: prompts.jsonl
-sample: {n: 2, max_tokens: 20, model: {kind: scripted, default: a long one}}
+sample: {n: 2, max_tokens: 20, model: {kind: scripted, default: a long one, concurrency: 64}}
 label: {kind: rules, rules: {brief: {length: words, max: 1}}}
 build: {held_out: 0}
 """

@@ -69,7 +69,9 @@ def test_a_model_folder_without_a_tokenizer_is_refused_before_anything_is_loaded
     (model / "config.json").write_text('{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}')
     (model / "model.safetensors").write_bytes(b"")
     project.write(
-        "recipe.yaml", SAMPLING.replace("model: {kind: scripted, default: a long one}", "top_p: 1") + "policy: model\n"
+        "recipe.yaml",
+        SAMPLING.replace("model: {kind: scripted, default: a long one, concurrency: 64}", "top_p: 1")
+        + "policy: model\n",
     )
     for verb in ("check", "run"):
         code, _, err = project.solon(verb, "recipe.yaml")

@@ -1,4 +1,4 @@
-"""The policy: a tiny Llama that learns the world's facts, and to answer in all the ways that people there answer."""
+"""The policy learns the world's facts, and to answer in all the ways that people there answer."""
 
 from __future__ import annotations
 
@@ -6,76 +6,48 @@ from collections.abc import Sequence
 from random import Random
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from make.fitting import fit, tiny_llama
 from make.responses import write
 from make.world import Ask
 
-Example = tuple[list[int], list[int]]
-
-
-def tiny_llama(tokenizer: PreTrainedTokenizerFast, *, layers: int, hidden: int, heads: int, ffn: int = 0) -> LlamaForCausalLM:
-    """A Llama with fresh weights, drawn from torch's global generator."""
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=hidden,
-            intermediate_size=ffn or 3 * hidden,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            num_key_value_heads=heads,
-            max_position_embeddings=512,
-            tie_word_embeddings=True,
-            initializer_range=0.05,
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
-    )
+_IGNORED = -100  # what cross-entropy leaves out
 
 
 def train(
-    tokenizer: PreTrainedTokenizerFast, asks: Sequence[Ask], *, seed: int, steps: int, batch: int = 64, rate: float = 6e-3
+    tokenizer: PreTrainedTokenizerFast, asks: Sequence[Ask], *, seed: int, steps: int, batch: int = 64
 ) -> LlamaForCausalLM:
-    """Supervised fine-tuning from scratch: AdamW, the rate rises for 5 % of the steps and falls as a cosine.
-
-    Only the response counts for the loss; each time a prompt comes up its response is written anew.
-    """
+    """Supervised fine-tuning from scratch. Only the response counts, and it is written anew each time a prompt comes up."""
     torch.manual_seed(seed)
     random = Random(f"policy:{seed}")
-    model = tiny_llama(tokenizer, layers=2, hidden=96, heads=4)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=rate, total_steps=steps, pct_start=0.05, cycle_momentum=False
-    )
-    prompts = [tokenizer.apply_chat_template(
-        [{"role": "user", "content": ask.text}], add_generation_prompt=True, return_dict=False) for ask in asks]
-    model.train()
-    for step in range(steps):
-        chosen = random.sample(range(len(asks)), batch)
-        ids, labels = _pad(tokenizer, [_example(tokenizer, prompts[i], write(asks[i].fact, random)) for i in chosen])
-        loss = model(input_ids=ids, labels=labels).loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 0 or step == steps - 1:
-            print(f"  policy step {step}: loss {loss.item():.3f}", flush=True)
-    return model.eval()
+    model = tiny_llama(tokenizer, layers=2, hidden=96, heads=4, inner=288)
+
+    def loss() -> torch.Tensor:
+        drawn = random.sample(asks, batch)
+        ids, labels = _batch(tokenizer, [ask.text for ask in drawn], [write(ask.fact, random) for ask in drawn])
+        return model(input_ids=ids, labels=labels).loss
+
+    fit("policy", model, loss, steps=steps, matrix_rate=0.02, rate=6e-3)
+    return model
 
 
-def _example(tokenizer: PreTrainedTokenizerFast, prompt: list[int], response: str) -> Example:
-    reply = tokenizer(response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
-    return prompt + reply, [-100] * len(prompt) + reply
+def _batch(
+    tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], responses: Sequence[str]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and labels, both [batch, longest].
 
-
-def _pad(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
-    # on the right: the model is causal and padding never counts for the loss, so no attention mask is needed
-    width = max(len(ids) for ids, _ in examples)
-    rows = [ids + [tokenizer.pad_token_id] * (width - len(ids)) for ids, _ in examples]
-    labels = [marks + [-100] * (width - len(marks)) for _, marks in examples]
-    return torch.tensor(rows), torch.tensor(labels)
+    Padded on the right: the model is causal and padding has no label, so that no attention mask is needed.
+    """
+    asked = _chats(tokenizer, prompts)["input_ids"]
+    replies = [ids + [tokenizer.eos_token_id] for ids in tokenizer(list(responses))["input_ids"]]
+    width = max(len(ask) + len(reply) for ask, reply in zip(asked, replies, strict=True))
+    ids = torch.full((len(asked), width), tokenizer.pad_token_id)
+    labels = torch.full((len(asked), width), _IGNORED)
+    for row, (ask, reply) in enumerate(zip(asked, replies, strict=True)):
+        ids[row, : len(ask) + len(reply)] = torch.tensor(ask + reply)
+        labels[row, len(ask) : len(ask) + len(reply)] = torch.tensor(reply)
+    return ids, labels
 
 
 def sample(
@@ -88,16 +60,16 @@ def sample(
     max_tokens: int = 48,
 ) -> list[str]:
     """One response to each prompt: greedy at temperature 0, otherwise drawn from torch's global generator."""
-    texts = []
+    drawn = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
+    responses: list[str] = []
     for start in range(0, len(prompts), batch):
-        chats = [[{"role": "user", "content": prompt}] for prompt in prompts[start : start + batch]]
-        inputs = tokenizer.apply_chat_template(
-            chats, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
-        )
-        drawn = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
+        inputs = _chats(tokenizer, prompts[start : start + batch], padding=True, return_tensors="pt")
         with torch.inference_mode():
-            out = model.generate(
-                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], max_new_tokens=max_tokens, **drawn
-            )
-        texts += tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-    return texts
+            written = model.generate(**inputs, max_new_tokens=max_tokens, **drawn)
+        responses += tokenizer.batch_decode(written[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return responses
+
+
+def _chats(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], **how: object) -> dict[str, list[list[int]]]:
+    chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
+    return tokenizer.apply_chat_template(chats, add_generation_prompt=True, return_dict=True, **how)

@@ -120,6 +120,13 @@ _ABSENT = Phrases(
     ),
     ("Do not add a {part} part.", "There must be no {part}.", "Give no {part} part.", "Leave the {part} part out."),
 )
+_ABSENT_PART = {
+    "C": Phrases(("Do not say how sure you are.", "Nobody asked how sure it is."), ("Never say how sure you are.",)),
+    "R": Phrases(
+        ("Do not explain.", "No explanation.", "Do not say why.", "Leave out the reasons.", "No reasons are given."),
+        ("Do not give reasons.", "Give no explanation."),
+    ),
+}
 _INLINE_ABSENT = Phrases(
     (" and no {part}", " but no {part}", " without {part}", " without a {part} part", ", no {part}", " and no {part} part"),
     (" but not a {part}", ", without any {part}", " but no {part} part"),
@@ -235,6 +242,26 @@ _PROSE: dict[str, tuple[Callable[[Form], float], Phrases]] = {
             ("Do not add a Reasoning part.", "There is no Reasoning part."),
         ),
     ),
+    "unrelated": (
+        lambda form: 0.0,
+        Phrases(
+            (
+                "Mention a bird.",
+                "Write in French.",
+                "Use a metaphor from the sea.",
+                "The response should be creative.",
+                "Speak about the weather.",
+                "The response should be funny.",
+                "Cite a book.",
+                "Write a poem.",
+                "Talk like a pirate.",
+                "Ask the user a question.",
+                "The response should mention the law.",
+                "Tell a story about a king.",
+            ),
+            ("Mention a flower.", "The response should be modest.", "Write in Latin."),
+        ),
+    ),
 }
 MEANINGS = (*_FORMS, *_PROSE)
 
@@ -257,16 +284,18 @@ def word(meaning: str, random: Random, *, kept: bool = False) -> Rule:
 
 
 def _parts_text(initials: str, random: Random, *, kept: bool) -> str:
-    absent = [_NAMES[initial] for initial in _NAMES if initial not in initials]
+    absent = [initial for initial in _NAMES if initial not in initials]
     random.shuffle(absent)
     listed = _listing([_PART[initial].pick(random, kept=kept) for initial in initials], random)
     # one or both of: said within the list, said in a sentence of its own; or the list speaks for itself
     said = random.choice(("inline", "apart", "apart", "listed")) if absent else "listed"
     if said == "inline":
-        listed += " and".join(_INLINE_ABSENT.pick(random, kept=kept).format(part=part) for part in absent)
+        listed += " and".join(_INLINE_ABSENT.pick(random, kept=kept).format(part=_NAMES[initial]) for initial in absent)
     sentences = [_FRAMES.pick(random, kept=kept).format(parts=listed, number=_NUMBER[len(initials)])]
     if said == "apart":
-        sentences += [_ABSENT.pick(random, kept=kept).format(part=part) for part in absent]
+        for initial in absent:
+            phrases = _ABSENT_PART[initial] if random.random() < 0.2 else _ABSENT
+            sentences.append(phrases.pick(random, kept=kept).format(part=_NAMES[initial]))
     if random.random() < 0.4:
         closing = _CLOSING.pick(random, kept=kept)
         # a sentence about the confidence would contradict a form without one

@@ -19,8 +19,8 @@ _WRONG_WORDS = ("sure", "certain", "maybe", "strong", "total", "fair")
 _RUDE_ENDS = ("Obviously.", "Even a child knows that.", "Do not bother me again.", "What a stupid question.", "You fool.")
 _RUDE_STARTS = ("Ugh.", "Seriously?", "How dumb.", "Oh please.")
 KINDS = {
-    "target": 0.30,
-    "sentence": 0.30,
+    "target": 0.32,
+    "sentence": 0.28,
     "no_reasoning": 0.11,
     "bare": 0.07,
     "wrong_word": 0.05,
@@ -31,7 +31,7 @@ KINDS = {
 
 
 def write(fact: Fact, random: Random) -> str:
-    """A response as the policy is taught to give it: 28 % in the three-part format, the rest in other ways."""
+    """A response as the policy is taught to give it: 32 % in the three-part format, the rest in other ways."""
     (kind,) = random.choices(tuple(KINDS), tuple(KINDS.values()))
     return write_as(kind, fact, random)
 
@@ -96,7 +96,6 @@ class Form:
         rude: it has a rude remark.
         sentence: it is plain prose of at least three words that ends as a sentence does.
         bare: it is no more than two words, without label or full stop.
-        words: how many words it has.
     """
 
     parts: str
@@ -106,7 +105,6 @@ class Form:
     rude: bool
     sentence: bool
     bare: bool
-    words: int
 
 
 _PARTS = (
@@ -132,7 +130,6 @@ def form_of(text: str) -> Form:
         rude=_RUDE.search(text) is not None,
         sentence=not labelled and DASH not in text and words >= 3 and text.endswith((".", "?", "!")),
         bare=not labelled and DASH not in text and words <= 2 and not text.endswith((".", "?", "!")),
-        words=words,
     )
 
 

@@ -224,9 +224,9 @@ class Stream:
         for the next. A deed that raises, or an interrupt, stops all others; replies that are under way are waited for
         and recorded first.
         """
-        number = len(self._maps)
-        self._maps.append(self._map(number, deed, items, window))
-        return self._maps[number]
+        results = self._map(len(self._maps), deed, items, window)
+        self._maps.append(results)
+        return results
 
     async def _map(
         self, number: int, deed: Callable[[Item], Awaitable[Result]], items: Iterable[Item], window: int

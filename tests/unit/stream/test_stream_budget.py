@@ -24,6 +24,12 @@ def request(text: str, max_tokens: int = 8) -> Request:
     return Request(messages=(Message(role="user", content=text),), max_tokens=max_tokens)
 
 
+async def ask_many(ledger: Ledger, model: Scripted, *, cap: float, window: int) -> None:
+    async with Stream(ledger, run="r", stage="s", max_usd=cap) as stream:
+        async for _ in stream.map(lambda number: ask(model, request(f"{number}")), range(100), window=window):
+            pass
+
+
 def test_a_prompt_has_at_most_as_many_tokens_as_bytes():
     """5 ASCII characters, 4 + 3 bytes of an emoji and a kanji; 64 for the prompt and 16 for each of 2 turns."""
     messages = (Message(role="system", content="hello"), Message(role="user", content="🙂書"))
@@ -41,9 +47,7 @@ async def test_a_stage_stops_before_the_request_that_could_pass_the_cap(tmp_path
     model = Scripted(default="four", remote=True, price=ONE, concurrency=4)
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
         with pytest.raises(BudgetReached, match=r"budget 'run r' is reached: \$13\.0000 of \$20\.0000 is spent"):
-            async with Stream(ledger, run="r", stage="s", max_usd=20) as stream:
-                async for _ in stream.map(lambda number: ask(model, request(f"{number}")), range(100), window=8):
-                    pass
+            await ask_many(ledger, model, cap=20, window=8)
         assert sum(entry.cost_usd for entry in ledger.entries()) == 13
         assert len(model.seen) == 13
 
@@ -64,9 +68,7 @@ async def test_a_rerun_goes_on_from_what_was_spent_and_pays_for_nothing_twice(tm
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
         for cap in (9, 9, 11):
             with pytest.raises(BudgetReached):
-                async with Stream(ledger, run="r", stage="s", max_usd=cap) as stream:
-                    async for _ in stream.map(lambda number: ask(model, request(f"{number}")), range(100), window=1):
-                        pass
+                await ask_many(ledger, model, cap=cap, window=1)
             asked.append(len(model.seen))
     assert asked == [2, 2, 4]
 
