@@ -129,7 +129,7 @@ async def test_a_server_that_is_not_running_is_unavailable_and_owes_nothing():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     endpoint = Endpoint(base_url=f"http://127.0.0.1:{port}/v1", model="served")
-    with pytest.raises(ModelUnavailable, match="cannot be reached.*is it running") as caught:
+    with pytest.raises(ModelUnavailable, match=r"cannot be reached.*is it running") as caught:
         await endpoint.complete(REQUEST)
     await endpoint.aclose()
     assert not caught.value.maybe_billed

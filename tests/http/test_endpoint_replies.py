@@ -78,7 +78,7 @@ async def test_the_key_is_read_from_the_environment_and_sent_as_a_bearer_token(m
 
 
 async def test_log_probabilities_of_choices_are_those_of_the_first_token():
-    """ "A" and " A" are one choice, .5 + .25; "B" has .125; "C" is not listed and so absent."""
+    """One choice with and without a space before it: .5 + .25 for A; .125 for B; C is not listed, and so absent."""
     server = FaultServer(logprobs={"A": math.log(0.5), " A": math.log(0.25), "B": math.log(0.125), "Hm": -3.0})
     reply = await reply_to(request(choices=("A", "B", "C")), server)
     assert server.requests[0].body["logprobs"] is True

@@ -12,6 +12,7 @@ import ipaddress
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -195,6 +196,7 @@ def _no_key(model: str, variable: str) -> str:
     return f"{model} needs a key, and the environment variable {variable} is not set"
 
 
+@lru_cache(maxsize=64)
 def _is_own(host: str) -> bool:
     """Whether a host is this machine or in a private network: by number, or by a name that no public server has."""
     try:

@@ -16,7 +16,7 @@ from solon.models.transformers import Transformers
 from solon.plugins.base import located
 from solon.recipe import Evaluate
 from solon.stages.label import candidates
-from solon.stages.run import Run, Stage, policy_model, stage
+from solon.stages.run import Run, Stage, policy_model, stage, window
 from solon.stages.sample import complete, seed_of
 from solon.stream import Stream
 
@@ -168,7 +168,7 @@ async def _answers(
             seed=seed_of(run.recipe.seed, prompt, -1),
         )
 
-    return [result async for _, result in stream.map(answer, prompts, window=4 * model.requests_in_a_batch)]
+    return [result async for _, result in stream.map(answer, prompts, window=4 * window(model))]
 
 
 def _evidence(run: Run, pairs: dict[Decoding, tuple[Pair, ...]], before: Transformers, after: Transformers) -> Evidence:

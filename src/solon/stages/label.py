@@ -14,7 +14,7 @@ from solon.data.verdicts import OrderConsistency, order_consistency
 from solon.errors import StageIncomplete
 from solon.labelers.base import Labeler
 from solon.plugins.base import located
-from solon.stages.run import Run, Stage, stage
+from solon.stages.run import Run, Stage, stage, window
 from solon.stream import Stream
 
 ENOUGH_TO_TELL = 50
@@ -62,8 +62,6 @@ async def _label(run: Run, work: Stage, labeler: Labeler, source: Path | None) -
     tally = Tally(run.recipe.max_failed, labeler)
     total = run.directory.summary("sample").get("prompts") if source else None
     models = labeler.models()
-    # a prompt asks many questions at once, so a batch of prompts keeps a local model's batches full
-    window = max([16, *(model.requests_in_a_batch for model in models)])
 
     async def examine(one: Candidates) -> tuple[Judgment, ...]:
         return await labeler.examine(one, run.constitution)
@@ -73,7 +71,7 @@ async def _label(run: Run, work: Stage, labeler: Labeler, source: Path | None) -
         run.progress.stage("label", total, "prompts") as bar,
     ):
         async with run.stream("label", *models) as stream:
-            async for _, judgments in stream.map(examine, candidates(run), window=window):
+            async for _, judgments in stream.map(examine, candidates(run), window=window(*models)):
                 for judgment in judgments:
                     write(judgment)
                 failed = tally.add(judgments)

@@ -54,12 +54,13 @@ class Run:
     @asynccontextmanager
     async def stream(self, stage: str, *models: ChatModel) -> AsyncIterator[Stream]:
         """The stage's scheduler, on the run's ledger and budget. Models are closed at its end."""
-        async with Stream(self.ledger, run=self.opened.name, stage=stage, max_usd=self.recipe.max_usd) as stream:
-            try:
+        try:
+            async with Stream(self.ledger, run=self.opened.name, stage=stage, max_usd=self.recipe.max_usd) as stream:
                 yield stream
-            finally:
-                for model in models:
-                    await model.aclose()
+        finally:
+            # only now: the stream has waited for replies that were under way
+            for model in models:
+                await model.aclose()
 
 
 @contextmanager
@@ -76,6 +77,11 @@ def opened_run(opened: Opened, run_dir: Path, progress: Progress) -> Iterator[Ru
             recipe=opened.text(),
         )
         yield Run(opened, directory, constitution, ledger, progress)
+
+
+def window(*models: ChatModel) -> int:
+    """How many prompts to work on at once: enough to keep a server's connections or a local model's batches full."""
+    return max([16, *(max(model.requests_in_a_batch, 2 * model.max_in_flight) for model in models)])
 
 
 def versions() -> dict[str, str]:

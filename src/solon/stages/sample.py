@@ -11,7 +11,7 @@ from solon.data.records import Candidates, Completion, Prompt, Usage, digest
 from solon.errors import ModelUnavailable, PromptTooLong, StageIncomplete
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.plugins.base import base_folder
-from solon.stages.run import Run, Stage, policy_model, stage
+from solon.stages.run import Run, Stage, policy_model, stage, window
 from solon.stream import ask
 
 
@@ -74,7 +74,7 @@ async def _sample(run: Run, work: Stage, prompts: Sequence[Prompt], model: ChatM
         run.progress.stage("sample", len(prompts) * settings.n, "completions") as bar,
     ):
         async with run.stream("sample", model) as stream:
-            async for prompt, drawn in stream.map(draw, prompts, window=model.requests_in_a_batch):
+            async for prompt, drawn in stream.map(draw, prompts, window=window(model)):
                 got = tuple(one for one in drawn if isinstance(one, Completion))
                 missing.update(one for one in drawn if isinstance(one, str))
                 completions += len(got)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from solon.errors import ModelUnavailable
+from solon.errors import ModelUnavailable, PromptTooLong
 from solon.ledger import Ledger
 from solon.ledger.rows import Answered, Call, Known
 from solon.models.base import Reply, Request
@@ -53,12 +53,12 @@ class Batches:
         ledger: Ledger | None,
         tally: Tally,
         on_event: OnEvent,
-        remote_under_way: Callable[[], set[asyncio.Future[Reply]]],
+        single_calls: Callable[[], set[asyncio.Future[Reply]]],
     ) -> None:
         self._ledger = ledger
         self._tally = tally
         self._on_event = on_event
-        self._remote_under_way = remote_under_way
+        self._single_calls = single_calls
         self._waiting: dict[str, Waiting] = {}
         self._taken: list[Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -112,15 +112,15 @@ class Batches:
         quiet = 0
         while quiet < QUIET_ROUNDS:
             asked = self._tally.asked
-            if remote := self._remote_under_way():
-                await asyncio.wait(remote, return_when=asyncio.FIRST_COMPLETED)
+            if single := self._single_calls():  # their replies may bring new requests, whenever they come
+                await asyncio.wait(single, return_when=asyncio.FIRST_COMPLETED)
             else:
                 await asyncio.sleep(0)
-            quiet = quiet + 1 if asked == self._tally.asked and not remote else 0
+            quiet = quiet + 1 if asked == self._tally.asked and not single else 0
 
     async def _flush(self, taken: list[Waiting]) -> None:
         answered: list[tuple[Waiting, Answered]] = []
-        unavailable: list[tuple[Waiting, ModelUnavailable]] = []
+        failed: list[tuple[Waiting, ModelUnavailable | PromptTooLong]] = []
         sent_at = time.time()
         while taken:
             lane = taken[0].lane
@@ -129,8 +129,12 @@ class Batches:
             taken = taken[len(chunk) :]
             try:
                 replies = await lane.answer_batch([waiting.request for waiting in chunk], chunk[0].call.key)
+            except PromptTooLong as error:
+                # nothing was computed: those that fit move up, so that their batches are as if the others had never been
+                failed += ((chunk[place], error) for place in error.places)
+                taken = [waiting for place, waiting in enumerate(chunk) if place not in error.places] + taken
             except ModelUnavailable as error:
-                unavailable += ((waiting, error) for waiting in chunk)
+                failed += ((waiting, error) for waiting in chunk)
             else:
                 for waiting, reply in zip(chunk, replies, strict=True):
                     usd = lane.model.cost_of(reply)
@@ -138,7 +142,7 @@ class Batches:
                     answered.append((waiting, Answered.of(waiting.call, reply, usd, sent_at=sent_at)))
             await asyncio.sleep(0)  # lets a cancellation in
         self._commit(answered)
-        for waiting, why in unavailable:
+        for waiting, why in failed:
             _fail(waiting.reply, why)
 
     def _commit(self, answered: list[tuple[Waiting, Answered]]) -> None:

@@ -51,9 +51,13 @@ class _Shared:
     """A call under way and how many wait for it."""
 
     reply: asyncio.Future[Reply]
-    remote: bool
     flight: Flight | None = None
     waiting: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was broken off, so that whoever wants it now has to begin again."""
+        return self.reply.cancelled() or (self.flight is not None and self.flight.abandoned and not self.flight.sending)
 
 
 def _ignore(event: Event) -> None:
@@ -100,7 +104,7 @@ class Stream:
             tally=self.tally,
             on_event=self._tell,
         )
-        self._batches = Batches(ledger, self.tally, self._tell, self._remote_under_way)
+        self._batches = Batches(ledger, self.tally, self._tell, self._single_calls)
         self._lanes: dict[str, Lane] = {}
         self._lane_of: dict[int, tuple[ChatModel, Lane]] = {}
         self._under_way: dict[str, _Shared] = {}
@@ -144,10 +148,12 @@ class Stream:
             self._tell(Event("from_ledger", call.model))
             return known
         shared = self._under_way.get(call.key)
-        if shared is None or (shared.flight is not None and shared.flight.abandoned):
+        if shared is None or shared.is_over:
             shared = self._begin(lane, call, request)
         else:
             self.tally.shared += 1
+            if shared.flight is not None:
+                shared.flight.abandoned = False
         return await self._wait(call.key, shared)
 
     def _lane(self, model: ChatModel) -> Lane:
@@ -164,11 +170,11 @@ class Stream:
 
     def _begin(self, lane: Lane, call: Call, request: Request) -> _Shared:
         if not lane.model.remote and lane.model.requests_in_a_batch > 1:
-            shared = _Shared(self._batches.ask(lane, call, request), remote=False)
+            shared = _Shared(self._batches.ask(lane, call, request))
         else:
             flight = Flight()
             task = asyncio.get_running_loop().create_task(lane.answer(call, request, flight))
-            shared = _Shared(task, remote=lane.model.remote, flight=flight)
+            shared = _Shared(task, flight)
         self._under_way[call.key] = shared
         shared.reply.add_done_callback(lambda _: self._landed(call.key, shared))
         return shared
@@ -198,7 +204,7 @@ class Stream:
             if not shared.flight.sending:
                 shared.reply.cancel()
 
-    def _remote_under_way(self) -> set[asyncio.Future[Reply]]:
+    def _single_calls(self) -> set[asyncio.Future[Reply]]:
         return {shared.reply for shared in self._under_way.values() if shared.flight is not None}
 
     async def _drain(self) -> None:

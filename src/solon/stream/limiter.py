@@ -20,7 +20,7 @@ WIDER = 0.25
 """Slots gained in a round of successes. A whole slot a round meets the limit so often that a sixth of the requests is
 refused, against a tenth (40 requests a second, 50 ms each)."""
 
-FIRST_PAUSE_S = 0.5
+FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 
 

@@ -111,7 +111,7 @@ class FaultServer:
         answer: the reply's text; without it ``"reply <key>"``.
         logprobs: the log-probability of each token as the first one, for requests that ask; ``None`` leaves them out.
         retry_after: seconds in the ``Retry-After`` of those faults that have one.
-        latency_s: how long each reply takes.
+        latency_s: how long each response takes; ``script`` is asked before.
         model: what the server says has answered; without it, whatever was asked.
 
     Attributes:
@@ -181,9 +181,9 @@ class FaultServer:
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
         try:
+            fault = self._fault(asked)
             if self._latency_s:
                 await asyncio.sleep(self._latency_s)
-            fault = self._fault(asked)
             if fault is None:
                 return web.json_response(self._reply(asked))
             return await self._fail(fault, request, asked)

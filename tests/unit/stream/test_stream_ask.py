@@ -10,7 +10,7 @@ import pytest
 from pydantic import PrivateAttr
 
 from solon.data.records import Message, Usage
-from solon.errors import InputError, ModelRejected, PromptTooLong
+from solon.errors import InputError, ModelRejected, PromptTooLong, StorageError
 from solon.ledger import Ledger
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.models.scripted import Scripted
@@ -203,3 +203,38 @@ async def test_a_reply_that_cannot_be_written_down_is_an_error_and_leaves_its_ca
             with pytest.raises(ValueError, match="JSON"):
                 await ask(model, request())
         assert len(ledger.in_doubt()) == 1
+
+
+async def test_a_disk_that_fills_up_stops_the_stage_and_keeps_what_was_recorded(tmp_path: Path):
+    """SQLite may not grow beyond 30 pages: some replies of 2,000 characters fit, then the stage says what to do."""
+    model = Scripted(default="x" * 2000, remote=True, price=FREE, concurrency=4)
+
+    async def stage(ledger: Ledger) -> None:
+        async with Stream(ledger, run="r", stage="s") as stream:
+            async for _ in stream.map(lambda number: ask(model, request(f"{number}")), range(1000), window=4):
+                pass
+
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        ledger._writing.execute("PRAGMA max_page_count = 30")
+        with pytest.raises(StorageError, match="free some space and run the same command again"):
+            await stage(ledger)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        assert 4 <= len(list(ledger.entries())) < 30
+
+
+async def test_a_call_that_everybody_left_can_be_asked_again_at_once(tmp_path: Path):
+    """While it is being sent it is joined again, so it is not paid twice; what was not sent yet begins anew."""
+    model, batched = Slow(), Scripted(default="yes", batch_size=4)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s") as stream:
+            left = [asyncio.ensure_future(ask(one, request())) for one in (model, batched)]
+            await model._begun.wait()
+            for one in left:
+                one.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            again = [asyncio.ensure_future(ask(one, request())) for one in (model, batched)]
+            await asyncio.sleep(0)
+            model._let.set()
+            assert [(await one).text for one in again] == ["slow hello", "yes"]
+            assert stream.tally.sent == 2
+    assert len(batched.seen) == 1

@@ -14,7 +14,7 @@ import pytest
 from pydantic import PrivateAttr
 
 from solon.data.records import Message, digest
-from solon.errors import ModelError, ModelUnavailable
+from solon.errors import ModelError, ModelUnavailable, PromptTooLong
 from solon.ledger import Ledger
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.models.scripted import Scripted
@@ -154,6 +154,28 @@ async def test_a_chunk_that_stays_unavailable_fails_alone(tmp_path: Path):
             assert stream.tally.unavailable == 1
         assert [type(outcome) for outcome in outcomes] == [Reply, Reply, ModelUnavailable, ModelUnavailable]
         assert len(list(ledger.entries())) == 2
+
+
+class Narrow(Composed):
+    """Takes at most three letters, and refuses a whole batch before it computes anything."""
+
+    async def complete_batch(self, requests: Sequence[Request]) -> list[Reply]:
+        """As ``Composed``, for short prompts."""
+        places = [place for place, one in enumerate(requests) if len(one.messages[-1].content) > 3]
+        if places:
+            raise PromptTooLong("more than three letters", places=places)
+        return await super().complete_batch(requests)
+
+
+async def test_prompts_that_are_too_long_fail_alone_and_the_rest_are_answered():
+    """One overlong row must not cost a stage the rest of its flush."""
+    model = Narrow(size=2)
+    async with Stream(None, run="r", stage="s"):
+        results = await asyncio.gather(
+            *(ask(model, request(text)) for text in ("long", "a", "longer", "bb", "c")), return_exceptions=True
+        )
+    assert [isinstance(result, PromptTooLong) for result in results] == [True, False, True, False, False]
+    assert model._batches == [["a", "c"], ["bb"]]
 
 
 async def test_a_plugin_that_returns_too_few_replies_is_found_out():
