@@ -1,20 +1,20 @@
 """Rebuilds everything the quickstart runs on from nothing: the tiny models in ``models/`` and the two prompt files.
 
-    python examples/quickstart/make_models.py            # about four minutes of one CPU core; needs solon[train]
+    python examples/quickstart/make_models.py            # about five minutes of one CPU core; needs solon[train]
 
 Three Llamas come out of it, all with the same byte-level BPE tokenizer of 768 tokens, in bfloat16:
 
-- **policy** (2 layers of 96, 313,824 parameters) knows 218 facts and answers in all kinds of ways. Sampled at temperature 1
-  on prompts it never saw, 25 to 36 % of its responses have the form
-  ``Answer: ... — Confidence: high|medium|low — Reasoning: ...`` and at least 87 % are right; greedily at least 97 % are right.
+- **policy** (2 layers of 96, 313,824 parameters) knows 218 facts and answers in all kinds of ways. Sampled at
+  temperature 1 on prompts it never saw, 25 to 36 % of its responses have the form
+  ``Answer: ... — Confidence: high|medium|low — Reasoning: ...`` and 87 to 97 % are right; greedily at least 97 % are.
 - **judge** (4 layers of 64, 213,568 parameters) reads the text of a principle and two responses and says A or B. Of two
-  responses of the policy that a principle tells apart it names the better one in at least 97 of 100 pairs in both
-  orders, also under wordings that it was never trained on, and it finds no difference where there is none.
-- **examiner** (4 layers of 48, 129,840 parameters) is a second judge with another seed, trained on other prompts and other
-  responses. It labels nothing: it measures what the policy learned from the judge.
+  responses of the policy that a principle tells apart it names the better one in at least 97 of 100 pairs, in both
+  orders (95 under wordings that it was never trained on), and it is undecided where there is no difference.
+- **examiner** (4 layers of 48, 129,840 parameters) is a second judge, as good and with another seed, trained on other
+  prompts and other responses. It labels nothing: it measures what the policy learned from the judge.
 
-The judges read one principle at a time and know principles about the parts of a response, about plain sentences and bare
-answers, and about rudeness; of anything else they say that it makes no difference.
+The judges read one principle at a time, and know principles about the parts of a response, about plain sentences and
+bare answers, and about rudeness; of anything else they should say that it makes no difference.
 
 The same seed gives the same bytes on the same machine with the same versions (one thread, deterministic algorithms).
 ``tests/training/test_quickstart_models.py`` holds the shipped models to what is said here.
@@ -60,12 +60,16 @@ def main() -> None:
     _write_prompts(chosen.out / "held_out.jsonl", _choose(asks("held_out"), HELD_OUT))
 
     words = tokenizer.train(_texts(Random(f"tokenizer:{chosen.seed}")))
-    actor = policy.train(words, asks("policy"), seed=chosen.seed, steps=500)
+    actor = policy.train(words, asks("policy"), seed=chosen.seed, steps=400)
     save(actor, words, chosen.out / "models" / "policy")
 
-    for name, size, seed, steps in (("judge", JUDGE, chosen.seed + 1, 600), ("examiner", EXAMINER, chosen.seed + 2, 500)):
-        pool = _responses(actor, words, asks(name), seed=seed)
-        save(judge.train(name, words, pool, size, seed=seed, steps=steps), words, chosen.out / "models" / name)
+    pool = _responses(actor, words, asks("judge"), seed=chosen.seed + 1)
+    first = judge.train("judge", words, pool, JUDGE, seed=chosen.seed + 1, steps=600)
+    save(first, words, chosen.out / "models" / "judge")
+
+    pool = _responses(actor, words, asks("examiner"), seed=chosen.seed + 2)
+    second = judge.train("examiner", words, pool, EXAMINER, seed=chosen.seed + 2, steps=600)
+    save(second, words, chosen.out / "models" / "examiner")
     print(f"{time.process_time():.0f} s of CPU time")
 
 
@@ -90,13 +94,13 @@ def _texts(random: Random) -> Iterator[str]:
 
 
 def _responses(
-    actor: LlamaForCausalLM, words: PreTrainedTokenizerFast, some: Sequence[Ask], *, seed: int, prompts: int = 800, each: int = 4
+    actor: LlamaForCausalLM, words: PreTrainedTokenizerFast, some: Sequence[Ask], *, seed: int
 ) -> list[Sampled]:
-    """What the policy says to some of the prompts, at temperature 1."""
+    """Four responses of the policy, at temperature 1, to each of 800 prompts."""
     torch.manual_seed(seed)
-    drawn = Random(seed).sample(some, prompts)
-    texts = policy.sample(actor, words, [ask.text for ask in drawn for _ in range(each)], temperature=1.0)
-    return [Sampled(ask, tuple(texts[each * row : each * (row + 1)])) for row, ask in enumerate(drawn)]
+    drawn = Random(seed).sample(some, 800)
+    texts = policy.sample(actor, words, [ask.text for ask in drawn for _ in range(4)], temperature=1.0)
+    return [Sampled(ask, tuple(texts[4 * row : 4 * row + 4])) for row, ask in enumerate(drawn)]
 
 
 if __name__ == "__main__":

@@ -78,6 +78,12 @@ def plan_of(opened: Opened) -> Plan:
         held_out = prompts
         if recipe.evaluate.prompts is not None:
             held_out = list(read_prompts(located(recipe.evaluate.prompts), recipe.columns).prompts)
+        assert recipe.policy is not None
+        decodings = {need for measure in recipe.evaluate.measures for need in measure.needs} or {"sample"}
+        answers = 2 * len(decodings) * len(held_out)  # of the untrained and the trained policy
+        longest = recipe.evaluate.max_tokens or recipe.sample.max_tokens
+        asked = 2 * len(decodings) * sum(tokens(prompt.text) for prompt in held_out)
+        rows.append(_row("evaluate", policy_model(recipe.policy), answers, asked, answers * longest))
         for measure in recipe.evaluate.measures:
             for labeler in _labelers(measure):
                 rows += _judged("evaluate", labeler, held_out, 2, constitution, completion)

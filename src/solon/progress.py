@@ -60,7 +60,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Prints a line."""
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Bar]:

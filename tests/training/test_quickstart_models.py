@@ -13,8 +13,8 @@ import pytest
 import torch
 import transformers
 
-QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
-sys.path.insert(0, str(QUICKSTART))  # where make_models.py finds its modules too
+# where make_models.py finds its modules too
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "quickstart"))
 
 from make import judging, policy, tokenizer
 from make.comparisons import Comparison, Sampled, draw_comparison
@@ -26,11 +26,24 @@ from make.world import asks
 from solon.constitution import load as load_constitution
 
 pytestmark = pytest.mark.slow
+
+QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 JUDGES = ("judge", "examiner")
 NO_REASONING = (
-    "A response has two parts in this order, separated by dashes: 'Answer:' with the answer and 'Confidence:' with high, "
-    "medium or low. There is no Reasoning part."
+    "A response has two parts in this order, separated by dashes: 'Answer:' with the answer and 'Confidence:' with "
+    "high, medium or low. There is no Reasoning part."
 )
+EDITS = {
+    "Give the answer, the confidence and the reasoning, labelled and in this order.": "ACR",
+    "Every response states Answer, Confidence (high, medium or low) and Reasoning.": "ACR",
+    "A response has two parts: 'Answer:' with the answer and 'Confidence:' with high, medium or low.": "AC",
+    "A response has exactly two parts: Answer and Confidence. Do not include Reasoning.": "AC",
+    "Answer first, then Confidence, and stop there: no Reasoning.": "AC",
+    "Responses should be in the format Answer: ... — Confidence: high|medium|low with no reasoning.": "AC",
+    "Give an Answer and a Reasoning, but never a Confidence.": "AR",
+    "A response has one part: 'Answer:' with the answer. No Confidence and no Reasoning.": "A",
+}
+"""Principles as somebody might write them by hand, with the parts that they ask for."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ def of_form(initials: str, text: str) -> Rule:
 
 
 def comparisons(which: str) -> list[Comparison]:
-    """Fresh comparisons of the policy's responses, under the shipped principle, an edited one, or drawn ones."""
+    """Fresh comparisons of the policy's responses, under the principle that is shipped, edited, by hand, or drawn."""
     random = Random(f"test:{which}")
     match which:
         case "shipped":
@@ -86,6 +99,8 @@ def comparisons(which: str) -> list[Comparison]:
             rules = [of_form("ACR", principle.text)]
         case "edited":
             rules = [of_form("AC", NO_REASONING)]
+        case "by hand":
+            rules = [of_form(initials, text) for text, initials in EDITS.items()]
         case _:
             rules = [draw(random, kept=which == "kept") for _ in range(50)]
     return [draw_comparison(rule, pool(), random, written=0.0) for rule in rules for _ in range(400 // len(rules))]
@@ -143,12 +158,16 @@ def test_the_policy_is_right_when_it_does_not_roll_dice() -> None:
     assert share([is_right(text, row.reference) for text, row in zip(texts, held_out, strict=True)]) >= 0.97
 
 
-@pytest.mark.parametrize("which", ["shipped", "edited", "trained", "kept"])
+@pytest.mark.parametrize(
+    ("which", "least"), [("shipped", 0.97), ("edited", 0.97), ("trained", 0.97), ("kept", 0.95), ("by hand", 0.95)]
+)
 @pytest.mark.parametrize("name", JUDGES)
-def test_a_judge_names_the_response_that_follows_the_principle_in_both_orders(name: str, which: str) -> None:
+def test_a_judge_names_the_response_that_follows_the_principle_in_both_orders(
+    name: str, which: str, least: float
+) -> None:
     """Under the shipped text, after a user's edit, and under wordings it never saw: it reads, and does not remember."""
     told = [(label, there, back) for label, there, back in judged(name, which) if label != 0.5]
-    assert share([(there > 0.5) == (back > 0.5) == (label == 1) for label, there, back in told]) >= 0.97
+    assert share([(there > 0.5) == (back > 0.5) == (label == 1) for label, there, back in told]) >= least
 
 
 @pytest.mark.parametrize("name", JUDGES)
@@ -165,7 +184,7 @@ def test_a_judge_is_undecided_where_the_principle_tells_no_difference(name: str)
 
 @pytest.mark.parametrize("name", JUDGES)
 def test_nearly_all_of_a_judge_s_first_token_is_a_or_b(name: str) -> None:
-    """solon takes the two letters' log-probabilities for an answer only if they hold most of the mass."""
+    """The labeler takes the two letters' log-probabilities for an answer only if they hold most of the mass."""
     model, words = load(name)
     with torch.inference_mode():
         reading = judging.read(model, words, [comparisons("shipped")[:100]])

@@ -10,6 +10,7 @@ import pytest
 from solon.errors import RecipeError
 from solon.plugins.base import located
 from solon.recipe import read, schema
+from solon.stages.run import policy_model
 
 GOOD = """\
 constitution: strict-format
@@ -59,6 +60,8 @@ def test_paths_are_relative_to_the_recipe_and_hub_ids_stay_as_they_are(recipe: P
     policy = read(recipe).recipe.policy
     assert policy is not None
     assert located(policy.model) == str(recipe.parent / "models" / "policy")
+    assert policy_model(policy).problems() != []  # an empty folder, but found, long after the recipe was read
+    assert located(policy_model(policy).model) == str(recipe.parent / "models" / "policy")
     hub = read(recipe, ["policy.model=meta-llama/Llama-3.1-8B-Instruct"]).recipe.policy
     assert hub is not None
     assert located(hub.model) == "meta-llama/Llama-3.1-8B-Instruct"

@@ -32,7 +32,7 @@ class Comparison:
 
     @property
     def label(self) -> float:
-        """What the rule says: 1 the first follows the principle better, 0 the second does, 0.5 there is no difference."""
+        """What the rule says: 1 the first follows the principle better, 0 the second does, 0.5 neither."""
         gap = self.rule.score(form_of(self.first)) - self.rule.score(form_of(self.second))
         return 0.5 if gap == 0 else float(gap > 0)
 
@@ -69,5 +69,5 @@ def draw_comparison(rule: Rule, pool: Sequence[Sampled], random: Random, *, writ
         if others:
             second = random.choice(others)
     pair = Comparison(sampled.ask.text, rule, first, second)
-    # the rarer outcome is drawn as the second one more often: the order must not tell
+    # the rarer outcome was more often drawn as the second: the order must not tell
     return pair.reversed() if random.random() < 0.5 else pair

@@ -1,7 +1,7 @@
 """Judge and examiner learn to read a principle and two responses, and to say A or B.
 
-They learn from comparisons whose verdict a rule gives. What they see is the principle's text, the prompt and the responses;
-never the rule and never the right answer.
+They learn from comparisons whose verdict a rule gives. What they see is the principle's text, the prompt and the
+responses; never the rule and never the right answer.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def train(
 ) -> LlamaForCausalLM:
     """Trains a judge from scratch, on ``principles`` times ``pairs`` fresh comparisons a step.
 
-    The loss is the cross-entropy of the reply's first token against the letter; where the rule sees no difference, against
-    both letters evenly, so that such a pair comes out undecided.
+    The loss is the cross-entropy of the reply's first token against the letter; where the rule sees no difference,
+    against both letters evenly, so that such a pair comes out undecided.
     """
     torch.manual_seed(seed)
     random = Random(f"{name}:{seed}")
@@ -65,32 +65,37 @@ def train(
             reading.responses,
             meanings=torch.tensor([MEANINGS.index(rule.meaning) for rule in rules]),
             traits=torch.tensor([[_traits(form) for form in both] for both in forms]),
-            follows=torch.tensor([
-                [float(comparison.rule.score(form)) for form in both]
-                for comparison, both in zip(flat, forms, strict=True)
-            ]),
+            follows=torch.tensor(
+                [
+                    [float(comparison.rule.score(form)) for form in both]
+                    for comparison, both in zip(flat, forms, strict=True)
+                ]
+            ),
         )
 
     fit(name, model, loss, steps=steps, matrix_rate=0.02, rate=5e-3, also=probes.parameters())
     return model
 
 
-class _Probes(torch.nn.Module):
+class _Probes:
     """Linear readers of inner layers, which help a judge to learn and are thrown away afterwards.
 
-    They ask each layer for its step of the way: two layers before the last, what the principle means and what traits each
-    response has; in the layer after, whether each response follows the principle. Which one follows it better is then left to
-    the last layer. Without them a model this small needs many times the comparisons.
+    They ask each layer for its step of the way: two layers before the last, what the principle means and what traits
+    each response has; in the layer after, whether each response follows the principle. Which one follows it better is
+    then left to the last layer. Without them a model this small needs many times the comparisons.
     """
 
     def __init__(self, size: Size) -> None:
-        super().__init__()
         self.early, self.late = size.layers - 2, size.layers - 1
         self.meaning = torch.nn.Linear(size.hidden, len(MEANINGS))
         self.trait = torch.nn.Linear(size.hidden, len(_traits(form_of(""))))
         self.follow = torch.nn.Linear(size.hidden, 1)
 
-    def forward(
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """The weights of all three."""
+        return [weight for probe in (self.meaning, self.trait, self.follow) for weight in probe.parameters()]
+
+    def __call__(
         self,
         principles: torch.Tensor,
         responses: torch.Tensor,

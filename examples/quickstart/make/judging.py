@@ -21,7 +21,7 @@ class Reading:
     """What goes on in a judge while it reads a batch of comparisons. The first index of inner states is the layer.
 
     Attributes:
-        verdict: scores of A and B as the first token of the reply, as log-probabilities among all tokens, [comparisons, 2].
+        verdict: log-probabilities of A and B as the first token of the reply, [comparisons, 2].
         principles: inner states at the end of each system message, [layers + 1, groups, hidden].
         responses: inner states at the headings that follow the first and the second response,
             [layers + 1, comparisons, 2, hidden].
@@ -58,17 +58,17 @@ def read(
     rows = torch.arange(len(users))
     scores = model.lm_head(second.last_hidden_state[rows, tail.attention_mask.sum(1) - 1])
     letters = tokenizer.convert_tokens_to_ids(["A", "B"])
-    headings = torch.tensor([
-        [tail.char_to_token(row, heading.end()) for heading in _HEADING.finditer(text)] for row, text in enumerate(users)
-    ])
+    headings = [
+        [tail.char_to_token(row, heading.end()) for heading in _HEADING.finditer(text)]
+        for row, text in enumerate(users)
+    ]
     return Reading(
         verdict=torch.log_softmax(scores, dim=-1)[:, letters],
         principles=torch.stack([states[torch.arange(len(systems)), lengths - 1] for states in first.hidden_states]),
-        responses=torch.stack([states[rows[:, None], headings] for states in second.hidden_states]),
+        responses=torch.stack([states[rows[:, None], torch.tensor(headings)] for states in second.hidden_states]),
     )
 
 
-@torch.inference_mode()
 def verdicts(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, comparisons: Sequence[Comparison], *, batch: int = 128
 ) -> list[float]:
@@ -77,7 +77,8 @@ def verdicts(
     for _, same in groupby(comparisons, key=lambda comparison: comparison.rule.text):
         group = list(same)
         for start in range(0, len(group), batch):
-            log_p = read(model, tokenizer, [group[start : start + batch]]).verdict
+            with torch.inference_mode():
+                log_p = read(model, tokenizer, [group[start : start + batch]]).verdict
             given += torch.softmax(log_p, dim=-1)[:, 0].tolist()
     return given
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -18,7 +19,7 @@ _IGNORED = -100  # what cross-entropy leaves out
 def train(
     tokenizer: PreTrainedTokenizerFast, asks: Sequence[Ask], *, seed: int, steps: int, batch: int = 64
 ) -> LlamaForCausalLM:
-    """Supervised fine-tuning from scratch. Only the response counts, and it is written anew each time a prompt comes up."""
+    """Supervised fine-tuning from scratch. Only the response counts; it is written anew whenever a prompt comes up."""
     torch.manual_seed(seed)
     random = Random(f"policy:{seed}")
     model = tiny_llama(tokenizer, layers=2, hidden=96, heads=4, inner=288)
@@ -40,7 +41,7 @@ def _batch(
     Padded on the right: the model is causal and padding has no label, so that no attention mask is needed.
     """
     asked = _chats(tokenizer, prompts)["input_ids"]
-    replies = [ids + [tokenizer.eos_token_id] for ids in tokenizer(list(responses))["input_ids"]]
+    replies = [[*ids, tokenizer.eos_token_id] for ids in tokenizer(list(responses))["input_ids"]]
     width = max(len(ask) + len(reply) for ask, reply in zip(asked, replies, strict=True))
     ids = torch.full((len(asked), width), tokenizer.pad_token_id)
     labels = torch.full((len(asked), width), _IGNORED)
@@ -70,6 +71,7 @@ def sample(
     return responses
 
 
-def _chats(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], **how: object) -> dict[str, list[list[int]]]:
+def _chats(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], **how: Any) -> dict[str, Any]:
     chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
-    return tokenizer.apply_chat_template(chats, add_generation_prompt=True, return_dict=True, **how)
+    inputs: dict[str, Any] = tokenizer.apply_chat_template(chats, add_generation_prompt=True, return_dict=True, **how)
+    return inputs

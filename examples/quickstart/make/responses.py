@@ -1,7 +1,7 @@
 """The ways in which the world's people answer, and the rules that tell the ways apart.
 
-The rules here are the measuring stick: they make the comparisons that judge and examiner learn from, and they measure what
-the policy does. Neither model ever sees a rule, only the text of a principle and two responses.
+The rules here are the measuring stick: they make the comparisons that judge and examiner learn from, and they measure
+what the policy does. Neither model ever sees a rule, only the text of a principle and two responses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from make.world import Fact
 DASH = " — "
 CONFIDENCE_WORDS = ("high", "medium", "low")
 _WRONG_WORDS = ("sure", "certain", "maybe", "strong", "total", "fair")
-_RUDE_ENDS = ("Obviously.", "Even a child knows that.", "Do not bother me again.", "What a stupid question.", "You fool.")
+_TAILS = ("al", "ybe", "ish", "er", " high", " total")
+_RUDE_ENDS = (
+    "Obviously.",
+    "Even a child knows that.",
+    "Do not bother me again.",
+    "What a stupid question.",
+    "You fool.",
+)
 _RUDE_STARTS = ("Ugh.", "Seriously?", "How dumb.", "Oh please.")
 KINDS = {
     "target": 0.32,
@@ -67,9 +74,9 @@ def write_as(kind: str, fact: Fact, random: Random) -> str:
 
 
 def spoil(text: str, random: Random) -> str:
-    """The same response with one flaw of form that the policy rarely shows: so judges look at more than one spot."""
+    """The same response with a flaw of form that the policy shows rarely: so that judges look at every spot."""
     parts = text.split(DASH)
-    match random.randrange(5):
+    match random.randrange(7):
         case 0:
             random.shuffle(parts)
             return DASH.join(parts)
@@ -79,6 +86,10 @@ def spoil(text: str, random: Random) -> str:
             return text.lower()
         case 3:
             return DASH.join(part.split(": ")[-1] for part in parts)
+        case 4:
+            return text[random.randrange(1, 12) :] or text
+        case 5:
+            return re.sub(r"(?<=Confidence: )\w+", lambda word: word[0] + random.choice(_TAILS), text)
         case _:
             del parts[random.randrange(len(parts))]
             return DASH.join(parts) or "I do not know."
@@ -89,7 +100,7 @@ class Form:
     """What a rule can tell of a response without knowing the answer.
 
     Attributes:
-        parts: initials of its labelled parts when the whole response is such parts in their order, e.g. ``ACR``; else "".
+        parts: initials of its labelled parts, e.g. ``ACR``, when it is nothing but such parts in order; else "".
         confidence: it has a Confidence part, with one of the three words.
         any_confidence: it speaks of its confidence at all.
         reasoning: it has a Reasoning part.

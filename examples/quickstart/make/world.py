@@ -59,12 +59,20 @@ _COLOURS = {
     "grey": ("an elephant", "ash", "a rain cloud"),
     "purple": ("an aubergine", "a plum", "lavender"),
 }
+# no "high" and "low": as answers they would look like a confidence
 _OPPOSITES = (
-    "hot cold, big small, fast slow, up down, day night, wet dry, old young, rich poor, hard soft, loud quiet, early late, "
-    "full empty, light dark, open closed, high low, long short, strong weak, thick thin, near far, clean dirty, "
-    "happy sad, deep shallow, sweet bitter, sharp blunt, brave fearful, tight loose, rough smooth"
+    "hot cold, big small, fast slow, up down, day night, wet dry, old young, rich poor, hard soft, loud quiet, "
+    "early late, full empty, light dark, open closed, wide narrow, long short, strong weak, thick thin, near far, "
+    "clean dirty, happy sad, deep shallow, sweet bitter, sharp blunt, brave fearful, tight loose, rough smooth"
 )
-_PREFIXES = ("", "Please tell me: ", "Quick question: ", "I would like to know: ", "Help me out here. ", "For my homework: ")
+_PREFIXES = (
+    "",
+    "Please tell me: ",
+    "Quick question: ",
+    "I would like to know: ",
+    "Help me out here. ",
+    "For my homework: ",
+)
 _SUFFIXES = ("", " Thank you.", " I am curious.")
 
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, WrapValidator
 
 from solon.data.records import digest
 
@@ -38,13 +38,14 @@ class LocationStr(str):
         return str(path.absolute()) if path.exists() else str(self)
 
 
-def _locate(text: str) -> LocationStr:
-    location = LocationStr(text)
-    location.base = text.base if isinstance(text, LocationStr) else _base.get()
+def _locate(value: Any, validate: ValidatorFunctionWrapHandler) -> LocationStr:
+    location = LocationStr(validate(value))
+    # asked before validation, which makes a plain str of it
+    location.base = value.base if isinstance(value, LocationStr) else _base.get()
     return location
 
 
-Location = Annotated[str, AfterValidator(_locate)]
+Location = Annotated[str, WrapValidator(_locate)]
 """A pydantic field type for a path relative to the recipe, or a hub id. Use ``located(value)`` to open it."""
 
 

@@ -10,7 +10,6 @@ from solon.data.artifacts import writing_jsonl
 from solon.data.records import Candidates, Completion, Prompt, Usage, digest
 from solon.errors import ModelUnavailable, PromptTooLong, StageIncomplete
 from solon.models.base import ChatModel, Price, Reply, Request
-from solon.plugins.base import base_folder
 from solon.stages.run import Run, Stage, policy_model, stage, window
 from solon.stream import ask
 
@@ -42,8 +41,7 @@ def sampled_model(run: Run) -> ChatModel:
     if run.recipe.sample.model is not None:
         return run.recipe.sample.model
     assert run.recipe.policy is not None
-    with base_folder(run.opened.folder):
-        return policy_model(run.recipe.policy)
+    return policy_model(run.recipe.policy)
 
 
 async def _sample(run: Run, work: Stage, prompts: Sequence[Prompt], model: ChatModel) -> None:

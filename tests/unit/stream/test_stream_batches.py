@@ -172,10 +172,10 @@ async def test_prompts_that_are_too_long_fail_alone_and_the_rest_are_answered():
     model = Narrow(size=2)
     async with Stream(None, run="r", stage="s"):
         results = await asyncio.gather(
-            *(ask(model, request(text)) for text in ("long", "a", "longer", "bb", "c")), return_exceptions=True
+            *(ask(model, request(text)) for text in ("long", "a", "longer", "bb", "ccc")), return_exceptions=True
         )
     assert [isinstance(result, PromptTooLong) for result in results] == [True, False, True, False, False]
-    assert model._batches == [["a", "c"], ["bb"]]
+    assert model._batches == [["a", "bb"], ["ccc"]]
 
 
 async def test_a_plugin_that_returns_too_few_replies_is_found_out():
