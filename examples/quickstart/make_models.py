@@ -64,11 +64,11 @@ def main() -> None:
     save(actor, words, chosen.out / "models" / "policy")
 
     pool = _responses(actor, words, asks("judge"), seed=chosen.seed + 1)
-    first = judge.train("judge", words, pool, JUDGE, seed=chosen.seed + 1, steps=600)
+    first = judge.train("judge", words, pool, JUDGE, seed=chosen.seed + 1, steps=550)
     save(first, words, chosen.out / "models" / "judge")
 
     pool = _responses(actor, words, asks("examiner"), seed=chosen.seed + 2)
-    second = judge.train("examiner", words, pool, EXAMINER, seed=chosen.seed + 2, steps=600)
+    second = judge.train("examiner", words, pool, EXAMINER, seed=chosen.seed + 2, steps=550)
     save(second, words, chosen.out / "models" / "examiner")
     print(f"{time.process_time():.0f} s of CPU time")
 

@@ -31,7 +31,7 @@ class Rule:
 
 _NAMES = {"A": "Answer", "C": "Confidence", "R": "Reasoning"}
 _NUMBER = {1: "one part", 2: "two parts", 3: "three parts"}
-_FORMS = {"ACR": 5, "AC": 4, "AR": 1, "A": 1}  # with how often each is asked for
+_FORMS = {"ACR": 10, "AC": 8, "AR": 3, "A": 2}  # with how often each is asked for
 
 _PROSE: dict[str, Callable[[Form], float]] = {
     "sentence": lambda form: form.sentence,
@@ -43,6 +43,7 @@ _PROSE: dict[str, Callable[[Form], float]] = {
     "unexplained": lambda form: not form.reasoning,
     "unrelated": lambda _: 0.0,
 }
+_PART_LEFT_OUT = {"unsure": "C", "unexplained": "R"}
 MEANINGS = (*_FORMS, *_PROSE)
 
 
@@ -58,8 +59,23 @@ def draw(random: Random, *, kept: bool = False) -> Rule:
 def word(meaning: str, random: Random, *, kept: bool = False) -> Rule:
     """One wording of a meaning; put together from phrases that training never used when ``kept``."""
     if meaning in _PROSE:
-        return Rule(meaning, wordings.PROSE[meaning].pick(random, kept=kept), _PROSE[meaning])
+        return Rule(meaning, _prose_text(meaning, random, kept=kept), _PROSE[meaning])
     return Rule(meaning, _parts_text(meaning, random, kept=kept), lambda form: form.parts == meaning)
+
+
+def _prose_text(meaning: str, random: Random, *, kept: bool) -> str:
+    if random.random() < 0.5:
+        if meaning in wordings.THING:
+            thing = wordings.THING[meaning].pick(random, kept=kept)
+            return wordings.PRESENT.pick(random, kept=kept).format(thing=thing)
+        if meaning in _PART_LEFT_OUT:
+            return _absent_text(_PART_LEFT_OUT[meaning], random, kept=kept)
+    return wordings.PROSE[meaning].pick(random, kept=kept)
+
+
+def _absent_text(initial: str, random: Random, *, kept: bool) -> str:
+    phrases = wordings.ABSENT_PART[initial] if random.random() < 0.2 else wordings.ABSENT
+    return phrases.pick(random, kept=kept).format(part=_name(initial, random))
 
 
 def _parts_text(initials: str, random: Random, *, kept: bool) -> str:
@@ -74,9 +90,7 @@ def _parts_text(initials: str, random: Random, *, kept: bool) -> str:
         )
     sentences = [wordings.FRAMES.pick(random, kept=kept).format(parts=listed, number=_NUMBER[len(initials)])]
     if said == "apart":
-        for initial in absent:
-            phrases = wordings.ABSENT_PART[initial] if random.random() < 0.2 else wordings.ABSENT
-            sentences.append(phrases.pick(random, kept=kept).format(part=_name(initial, random)))
+        sentences += [_absent_text(initial, random, kept=kept) for initial in absent]
     if random.random() < 0.4:
         closing = wordings.CLOSING.pick(random, kept=kept)
         # a sentence about the confidence would contradict a form without one

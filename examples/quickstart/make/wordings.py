@@ -151,6 +151,34 @@ CLOSING = Phrases(
     ),
     ("Use dashes between the parts.", "The order matters."),
 )
+PRESENT = Phrases(
+    (
+        "Give {thing}.",
+        "State {thing}.",
+        "Always give {thing}.",
+        "Respond with {thing}.",
+        "The response must have {thing}.",
+        "The response is better with {thing}.",
+        "Every response has {thing}.",
+        "Include {thing}.",
+        "Responses should contain {thing}.",
+        "It must have {thing}.",
+    ),
+    ("Each response gives {thing}.", "Write {thing}.", "There must be {thing}."),
+)
+THING = {
+    "sentence": Phrases(
+        ("a full sentence", "a whole sentence", "one complete sentence", "a plain sentence", "full sentences"),
+        ("a complete sentence", "a sentence"),
+    ),
+    "bare": Phrases(
+        ("only the bare answer", "just the answer and nothing around it", "the bare answer", "the bare word"),
+        ("just the bare answer",),
+    ),
+    "confidence": PART["C"],
+    "reasoning": PART["R"],
+}
+"""What a response has under some of the meanings, to go with ``PRESENT``."""
 PROSE = {
     "sentence": Phrases(
         (

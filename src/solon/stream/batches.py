@@ -130,7 +130,7 @@ class Batches:
             try:
                 replies = await lane.answer_batch([waiting.request for waiting in chunk], chunk[0].call.key)
             except PromptTooLong as error:
-                # nothing was computed: those that fit move up, so that their batches are as if the others had never been
+                # nothing was computed: those that fit move up, and their batches are as if the others had never been
                 failed += ((chunk[place], error) for place in error.places)
                 taken = [waiting for place, waiting in enumerate(chunk) if place not in error.places] + taken
             except ModelUnavailable as error:
