@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from solon.errors import RecipeError
 from solon.progress import Progress, Silent
 from solon.recipe import Opened, Recipe
 from solon.stages.build import build
 from solon.stages.evaluate import evaluate
 from solon.stages.label import label
 from solon.stages.report import report
-from solon.stages.run import Run, opened_run
+from solon.stages.run import Run, forget_others, opened_run
 from solon.stages.sample import sample
 from solon.stages.train import train
 
@@ -48,11 +49,16 @@ def run(
     """Does every stage of a recipe, or those up to ``until``; returns the run directory.
 
     Raises:
+        RecipeError: the recipe has no stage ``until``; nothing was done.
         SolonError: a stage failed. Everything that succeeded is kept, and running again goes on from there.
     """
     target = run_dir or Path("runs") / opened.name
+    stages = stages_of(opened.recipe)
+    if until is not None and until not in stages:
+        raise RecipeError(f"this recipe has no stage {until!r}; its stages are {', '.join(stages)}")
     with opened_run(opened, target, progress or Silent()) as work:
-        for name in stages_of(opened.recipe):
+        forget_others(work, stages)
+        for name in stages:
             STAGES[name](work)
             if name == until:
                 break

@@ -6,7 +6,9 @@ from solon.constitution.library import resolve
 from solon.data.candidates import read_candidates
 from solon.data.prompts import read_prompts
 from solon.data.records import Constitution, Noun, Prompt, Usage
-from solon.errors import RecipeError
+from solon.evaluation.agreement import Agreement
+from solon.evaluation.base import Evaluator
+from solon.evaluation.win_rate import WinRate
 from solon.labelers.base import Labeler
 from solon.labelers.prompt import principles_text, template
 from solon.models.base import ChatModel
@@ -45,8 +47,7 @@ class Plan(Noun):
 def plan_of(opened: Opened) -> Plan:
     """Counts requests and tokens from the prompts, the constitution and the settings. Loads no model, asks nobody.
 
-    Raises:
-        RecipeError: the recipe begins at a dataset: nothing is asked of a judge.
+    A recipe that begins at a dataset asks for nothing before it evaluates.
     """
     recipe = opened.recipe
     constitution = resolve(located(recipe.constitution))
@@ -69,9 +70,7 @@ def plan_of(opened: Opened) -> Plan:
         n = len(texts) / max(1, len(given))
         completion = max((tokens(text) for text in texts), default=completion)
     else:
-        raise RecipeError(
-            "a recipe that begins at a dataset asks no judge, so there is nothing to plan before training"
-        )
+        prompts, n = [], 0
     if recipe.label is not None:
         rows += _judged("label", recipe.label, prompts, round(n), constitution, completion)
     if recipe.evaluate is not None:
@@ -85,8 +84,8 @@ def plan_of(opened: Opened) -> Plan:
         asked = 2 * len(decodings) * sum(tokens(prompt.text) for prompt in held_out)
         rows.append(_row("evaluate", policy_model(recipe.policy), answers, asked, answers * longest))
         for measure in recipe.evaluate.measures:
-            for labeler in _labelers(measure):
-                rows += _judged("evaluate", labeler, held_out, 2, constitution, completion)
+            for labeler, asked_about in _examined(measure, recipe.label, prompts, held_out, round(n)):
+                rows += _judged("evaluate", labeler, asked_about, 2, constitution, longest)
     notes = [
         f"Tokens are upper estimates: {CHARACTERS_A_TOKEN} characters a token, completions as long as max_tokens.",
         "Replies that the ledger holds are not asked for again and cost nothing.",
@@ -107,15 +106,28 @@ def _judged(
     principles = constitution.principles
     questions = labeler.expected_questions(n, len(principles)) * len(prompts)
     frame = tokens(template("pairwise_system") + template("pairwise_user"))
-    longest = max((tokens(principles_text([principle])) for principle in principles), default=0)
+    if labeler.expected_questions(n, len(principles)) == labeler.expected_questions(n, 1):
+        longest = tokens(principles_text(principles))  # perhaps all of them in one question
+    else:
+        longest = max(tokens(principles_text([principle])) for principle in principles)
     shown = sum(tokens(prompt.text) for prompt in prompts) / max(1, len(prompts))
     per_question = frame + longest + round(shown) + (labeler.options or n) * completion
-    return [_row(stage, model, questions, questions * per_question, questions * 16) for model in labeler.models()]
+    written = questions * labeler.longest_reply
+    return [_row(stage, model, questions, questions * per_question, written) for model in labeler.models()]
 
 
-def _labelers(measure: object) -> list[Labeler]:
-    fields = getattr(type(measure), "model_fields", {})
-    return [value for name in fields if isinstance(value := getattr(measure, name), Labeler)]
+def _examined(
+    measure: Evaluator, label: Labeler | None, prompts: list[Prompt], held_out: list[Prompt], n: int
+) -> list[tuple[Labeler, list[Prompt]]]:
+    """The labelers that a measure asks, each with the prompts that it is asked about, two answers at a time."""
+    if isinstance(measure, Agreement) and measure.other is not None and label is not None:
+        # of a labeler that rates, every two completions are compared
+        matches = label.expected_questions(n, 1) // 2 if label.options == 2 else n * (n - 1) // 2
+        return [(measure.other, prompts * matches)]
+    if isinstance(measure, WinRate) and measure.judge is None and label is not None:
+        return [(label, held_out)]
+    fields = (getattr(measure, name) for name in type(measure).model_fields)
+    return [(value, held_out) for value in fields if isinstance(value, Labeler)]
 
 
 def _row(stage: str, model: ChatModel, requests: int, input_tokens: int, output_tokens: int) -> Row:

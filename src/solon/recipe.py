@@ -111,6 +111,8 @@ class Recipe(Settings):
             )
         if self.label is None and self.dataset is None:
             raise ValueError("`label` is missing: who judges? (for example `label: {kind: pairwise, judge: ...}`)")
+        if self.label is not None and self.dataset is not None:
+            raise ValueError("`label` has no part in a recipe that begins at a dataset, which is labeled already")
         if self.policy is None and (self.train is not None or (self.prompts is not None and self.sample.model is None)):
             raise ValueError("`policy` is missing: which model is sampled and trained?")
         if self.evaluate is not None and self.train is None:

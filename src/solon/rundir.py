@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,8 +30,11 @@ class RunDirectory:
         self.path = path
         self.state: dict[str, Any] = {"stages": {}}
         self.timings: dict[str, Any] = {}
+        self._before: tuple[dict[str, Any], bytes] = {}, b""
         if self.file.exists():
             self.state = _read(self.file)
+            recipe = self.path / "recipe.yaml"
+            self._before = dict(self.state), recipe.read_bytes() if recipe.exists() else b""
             self.timings = _read(self.path / "timings.json") if (self.path / "timings.json").exists() else {}
 
     @property
@@ -86,6 +88,11 @@ class RunDirectory:
             partial.write_text(recipe, "utf-8")
         self._save()
 
+    @property
+    def done(self) -> tuple[str, ...]:
+        """The stages that were done, by this recipe or one before it, in their order."""
+        return tuple(name for name in STAGES if name in self.state["stages"])
+
     def is_done(self, stage: str, inputs: Mapping[str, Any]) -> bool:
         """Whether the stage was done with these very inputs and its outputs are still as it wrote them."""
         entry = self.state["stages"].get(stage)
@@ -107,26 +114,42 @@ class RunDirectory:
         return dict(entry["outputs"]) if entry else {}
 
     def set_aside(self, stage: str) -> Path | None:
-        """Moves what this stage and those after it wrote for other inputs to ``previous/<number>``.
+        """Moves what this stage and those after it wrote to ``previous/<number>``, with the recipe that it was for.
 
         Returns where, or ``None`` when there was nothing.
+
+        Raises:
+            StorageError: something could not be moved; what was moved before it is in ``previous/``.
         """
         later = STAGES[STAGES.index(stage) :]
         old = {name: self.state["stages"][name] for name in later if name in self.state["stages"]}
         names = [name for entry in old.values() for name in entry["outputs"] if (self.path / name).exists()]
-        if not names:
-            return None
-        number = 1 + sum(1 for _ in (self.path / "previous").glob("*")) if (self.path / "previous").exists() else 1
-        target = self.path / "previous" / f"{number:03d}"
-        target.mkdir(parents=True)
-        shutil.copy2(self.file, target / "run.json")
+        target = self._put_by(names) if names else None
         # first moved, then forgotten: a kill in between leaves a stage whose files are missing, and it is done again
-        for name in names:
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.path / name).rename(target / name)
         for name in old:
             del self.state["stages"][name]
-        self._save()
+        if old:
+            self._save()
+        return target
+
+    def _put_by(self, names: list[str]) -> Path:
+        """Moves files to a new folder in ``previous/``, beside ``run.json`` and ``recipe.yaml`` as they were then."""
+        about, recipe = self._before
+        folder = self.path / "previous"
+        try:
+            folder.mkdir(exist_ok=True)
+            # above the highest: somebody may have deleted some of them
+            taken = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+            target = folder / f"{max(taken, default=0) + 1:03d}"
+            target.mkdir()
+            write_json(target / "run.json", {**about, "stages": self.state["stages"]})
+            if recipe:
+                (target / "recipe.yaml").write_bytes(recipe)
+            for name in names:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                (self.path / name).rename(target / name)
+        except OSError as error:
+            raise StorageError(f"cannot move what was there to {folder}: {error.strerror}") from error
         return target
 
     def finish(

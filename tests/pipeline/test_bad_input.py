@@ -137,7 +137,7 @@ def test_an_interrupt_stops_cleanly_and_the_same_command_goes_on(project: Projec
     undisturbed = small_project(project.folder.parent / "undisturbed" / "project")
     for one in (project, undisturbed):
         one.write("recipe.yaml", SAMPLING)
-        one.write("prompts.jsonl", jsonl([{"prompt": f"What is {n}?"} for n in range(3000)]))
+        one.write("prompts.jsonl", jsonl([{"prompt": f"What is {n}?"} for n in range(1200)]))
     process = project.start("run", "recipe.yaml")
     assert process.stderr is not None
     assert process.stderr.readline().startswith("sample")  # a quarter is done, so the run is in its midst

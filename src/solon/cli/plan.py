@@ -1,4 +1,4 @@
-"""``solon plan``: requests, tokens, dollars, disk and time of a recipe before they are spent."""
+"""``solon plan``: requests, tokens and dollars of a recipe before they are spent."""
 
 from __future__ import annotations
 

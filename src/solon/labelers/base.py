@@ -51,3 +51,8 @@ class Labeler(Plugin):
     def expected_questions(self, completions: int, principles: int) -> int:
         """About how many questions ``examine`` asks about one prompt: what ``solon plan`` counts."""
         return completions * principles
+
+    @property
+    def longest_reply(self) -> int:
+        """The longest reply that it asks of a model for one question, in tokens: what ``solon plan`` counts."""
+        return 16

@@ -126,6 +126,11 @@ class Pairwise(Labeler):
         groups = principles if self.principles == "each" else min(principles, 1)
         return 2 * groups * expected_matches(self.pairing, completions)
 
+    @property
+    def longest_reply(self) -> int:
+        """``max_tokens``."""
+        return self.max_tokens
+
     def _asked(self, prompt: Prompt, constitution: Constitution) -> tuple[tuple[Principle, ...], ...]:
         """The principles of each question about this prompt; none when no principle applies to it."""
         applying = tuple(principle for principle in constitution.principles if principle.applies_to(prompt.topic))

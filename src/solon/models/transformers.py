@@ -26,7 +26,7 @@ class Transformers(ChatModel):
     Every request has random numbers of its own, drawn from its messages, seed and attempt: who else is in the batch
     changes nothing. A request for ``choices`` with ``max_tokens`` of at most 16 is answered by one look at the first
     token: ``text`` is that token, ``stop`` is ``end`` if it is one of the choices. Log-probabilities are those at
-        temperature 1.
+    temperature 1.
 
     Attributes:
         model: a folder with config.json, ``*.safetensors`` and a tokenizer with a chat template, or a hub id. Pickled

@@ -7,7 +7,7 @@ from solon.data.build import build as build_datasets
 from solon.data.cards import Facts
 from solon.data.layout import write_datasets
 from solon.data.records import Judgment
-from solon.stages.label import candidates
+from solon.stages.label import candidates, candidates_identity
 from solon.stages.run import Run, stage
 
 
@@ -15,7 +15,7 @@ def build(run: Run) -> None:
     """Writes ``datasets/<kind>/{train,test}.parquet`` and their card."""
     recipe = run.recipe
     inputs = {
-        "candidates": run.directory.outputs("sample") or [one.id for one in candidates(run)],
+        "candidates": candidates_identity(run),
         "judgments": run.directory.outputs("label"),
         "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
         "build": recipe.build.model_dump(mode="json"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 from solon.data.artifacts import read_jsonl, write_json, writing_jsonl
@@ -12,12 +13,13 @@ from solon.data.records import Checkpoint, Completion, Judgment, Metric, Prompt,
 from solon.data.split import is_held_out, split_key
 from solon.errors import DataError, StageIncomplete
 from solon.evaluation.base import Decoding, Evidence, Pair
+from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
 from solon.plugins.base import located
-from solon.recipe import Evaluate
+from solon.recipe import Evaluate, Recipe
 from solon.stages.label import candidates
 from solon.stages.run import Run, Stage, policy_model, stage, window
-from solon.stages.sample import complete, seed_of
+from solon.stages.sample import complete, reasons, remedies, seed_of
 from solon.stream import Stream
 
 
@@ -26,6 +28,7 @@ def evaluate(run: Run) -> None:
 
     Raises:
         DataError: no prompt was held out, or one of the held-out prompts was trained on.
+        StageIncomplete: more prompts lack an answer than ``max_failed`` allows.
     """
     recipe = run.recipe
     plan = recipe.evaluate
@@ -40,14 +43,25 @@ def evaluate(run: Run) -> None:
         "judgments": run.directory.outputs("label"),
         "prompts": [prompt.id for prompt in prompts],
         "model": before.describe(),
+        "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
+        "rating": run.constitution.rating.model_dump(mode="json"),
+        "label": recipe.label.settings() if recipe.label is not None else None,
         "measures": [measure.settings() for measure in plan.measures],
-        "models": [model.describe() for measure in plan.measures for model in measure.models()],
+        "models": [model.describe() for model in examiners(recipe)],
         "sampling": [plan.temperature, plan.top_p, plan.max_tokens or recipe.sample.max_tokens],
         "seed": recipe.seed,
     }
-    with stage(run, "evaluate", inputs) as work:
+    again = run.directory.summary("evaluate").get("unavailable", 0) > 0
+    with stage(run, "evaluate", inputs, again=again) as work:
         if work is not None:
             asyncio.run(_evaluate(run, work, plan, prompts, before, after))
+
+
+def examiners(recipe: Recipe) -> list[ChatModel]:
+    """Every chat model that an evaluator may ask: its own, or the labeler's where it falls back on that."""
+    plan, labeler = recipe.evaluate, recipe.label
+    own = [model for measure in (plan.measures if plan else ()) for model in measure.models()]
+    return [*own, *(labeler.models() if labeler is not None else ())]
 
 
 def held_out_prompts(run: Run, plan: Evaluate) -> tuple[Prompt, ...]:
@@ -89,16 +103,16 @@ async def _evaluate(
 ) -> None:
     decodings: list[Decoding] = list(dict.fromkeys(need for measure in plan.measures for need in measure.needs))
     decodings = decodings or ["sample"]
-    judges = [model for measure in plan.measures for model in measure.models()]
     pairs: dict[Decoding, tuple[Pair, ...]] = {}
-    async with run.stream("evaluate", before, after, *judges) as stream:
+    async with run.stream("evaluate", before, after, *examiners(run.recipe)) as stream:
         with run.progress.stage("evaluate", 2 * len(decodings) * len(prompts), "answers") as bar:
             answers: dict[tuple[str, Decoding], list[Completion | str]] = {}
             for name, model in (("before", before), ("after", after)):
                 for decoding in decodings:
-                    answers[name, decoding] = await _answers(run, stream, plan, model, prompts, decoding)
-                    lost = sum(isinstance(one, str) for one in answers[name, decoding])
-                    bar.advance(len(prompts), failed=lost)
+                    answers[name, decoding] = []
+                    async for _, one in _answered(run, stream, plan, model, prompts, decoding):
+                        answers[name, decoding].append(one)
+                        bar.advance(failed=isinstance(one, str))
         for decoding in decodings:
             pairs[decoding] = tuple(
                 Pair(prompt, one, other)
@@ -109,9 +123,12 @@ async def _evaluate(
             )
             lost = len(prompts) - len(pairs[decoding])
             if lost > run.recipe.max_failed * len(prompts):
+                both = (*answers["before", decoding], *answers["after", decoding])
+                missing = Counter(one for one in both if isinstance(one, str))
                 raise StageIncomplete(
-                    f"{lost} of {len(prompts)} held-out prompts have no answer, more than max_failed allows; "
-                    "run again to ask for them"
+                    f"{lost} of {len(prompts)} held-out prompts lack an answer of one model or both "
+                    f"({reasons(missing)}), more than max_failed {run.recipe.max_failed:.0%} allows; "
+                    f"{remedies(missing)}"
                 )
         evidence = _evidence(run, pairs, before, after)
         metrics: list[Metric] = []
@@ -143,20 +160,16 @@ async def _evaluate(
     work.summary.update(
         prompts=len(prompts),
         usage=sum((one.usage for one in said), Usage()).model_dump(),
-        cost_usd=round(_judged_usd(run), 6),
+        cost_usd=round(stream.worth(), 6),
+        unavailable=stream.tally.unavailable,
         warnings=warnings,
     )
 
 
-def _judged_usd(run: Run) -> float:
-    """What the examiners' replies cost, in this run or in the one that first asked for them."""
-    return sum(entry.cost_usd for entry in run.ledger.entries(run=run.opened.name, stage="evaluate"))
-
-
-async def _answers(
+def _answered(
     run: Run, stream: Stream, plan: Evaluate, model: Transformers, prompts: Sequence[Prompt], decoding: Decoding
-) -> list[Completion | str]:
-    """One answer a prompt, in the order of the prompts, or why there is none."""
+) -> AsyncIterator[tuple[Prompt, Completion | str]]:
+    """Each prompt with its answer, in the order of the prompts, or with why there is none."""
 
     async def answer(prompt: Prompt) -> Completion | str:
         return await complete(
@@ -168,7 +181,7 @@ async def _answers(
             seed=seed_of(run.recipe.seed, prompt, -1),
         )
 
-    return [result async for _, result in stream.map(answer, prompts, window=4 * window(model))]
+    return stream.map(answer, prompts, window=window(model))
 
 
 def _evidence(run: Run, pairs: dict[Decoding, tuple[Pair, ...]], before: Transformers, after: Transformers) -> Evidence:

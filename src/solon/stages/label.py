@@ -32,7 +32,7 @@ def label(run: Run) -> None:
     assert labeler is not None
     source = candidates_file(run)
     inputs = {
-        "candidates": run.directory.outputs("sample") or [one.id for one in candidates(run)],
+        "candidates": candidates_identity(run),
         "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
         "rating": run.constitution.rating.model_dump(mode="json"),
         "label": labeler.settings(),
@@ -56,6 +56,13 @@ def candidates(run: Run) -> Iterator[Candidates]:
         yield from read_candidates(located(run.recipe.candidates), run.recipe.columns).candidates
     else:
         yield from read_jsonl(run.path / "candidates.jsonl", Candidates)
+
+
+def candidates_identity(run: Run) -> dict[str, str] | list[str]:
+    """What a stage that reads the candidates depends on: the file that was sampled, or the ids of those given."""
+    if run.recipe.candidates is not None:
+        return [one.id for one in candidates(run)]
+    return run.directory.outputs("sample")
 
 
 async def _label(run: Run, work: Stage, labeler: Labeler, source: Path | None) -> None:

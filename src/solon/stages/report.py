@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from solon.data.artifacts import sha256_of
 from solon.stages.run import Run, stage
 
 
@@ -12,7 +13,10 @@ def report(run: Run) -> None:
     inputs = {
         name: [run.directory.outputs(name), run.directory.summary(name)]
         for name in ("sample", "label", "build", "train", "evaluate")
-    } | {"about": [run.directory.state[key] for key in ("solon", "name", "seed", "constitution", "versions")]}
+    } | {
+        "about": [run.directory.state[key] for key in ("solon", "name", "seed", "constitution", "versions")],
+        "recipe": sha256_of(run.path / "recipe.yaml"),
+    }
     with stage(run, "report", inputs) as work:
         if work is not None:
             with run.progress.stage("report", None, "pages") as bar:

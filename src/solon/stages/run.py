@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -96,15 +96,25 @@ def versions() -> dict[str, str]:
 
 
 def policy_model(policy: Policy, *, model: str | None = None, adapter: str | None = None) -> Transformers:
-    """The policy as a chat model; ``model`` and ``adapter`` put a checkpoint in its place."""
+    """The policy as a chat model; ``model`` and ``adapter`` put a checkpoint in its place.
+
+    The policy's own adapter goes with the policy only: in a checkpoint of all weights it is merged.
+    """
     return Transformers(
         model=model or policy.model,
-        adapter=adapter or policy.adapter,
+        adapter=policy.adapter if model is None and adapter is None else adapter,
         load_in_4bit=policy.load_in_4bit,
         dtype=policy.dtype,
         threads=policy.threads,
         batch_size=policy.batch_size,
     )
+
+
+def forget_others(run: Run, stages: Collection[str]) -> None:
+    """Sets aside what an earlier recipe did in stages that this one does not have, with all that came after."""
+    for name in run.directory.done:
+        if name not in stages and (aside := run.directory.set_aside(name)) is not None:
+            run.progress.say(f"{name:<9} is not part of this recipe; what was there is now in {aside}")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from solon.data.artifacts import writing_jsonl
 from solon.data.records import Candidates, Completion, Prompt, Usage, digest
@@ -12,6 +12,9 @@ from solon.errors import ModelUnavailable, PromptTooLong, StageIncomplete
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.stages.run import Run, Stage, policy_model, stage, window
 from solon.stream import ask
+
+UNAVAILABLE, TOO_LONG = "unavailable", "prompt too long"
+"""Why a completion is missing."""
 
 
 def sample(run: Run) -> None:
@@ -29,7 +32,7 @@ def sample(run: Run) -> None:
         "seed": recipe.seed,
         **recipe.sample.model_dump(exclude={"model"}),
     }
-    again = run.directory.summary("sample").get("missing", {}).get("unavailable", 0) > 0
+    again = run.directory.summary("sample").get("missing", {}).get(UNAVAILABLE, 0) > 0
     with stage(run, "sample", inputs, again=again) as work:
         if work is not None:
             work.summary["duplicates"] = prompts.duplicates
@@ -81,10 +84,9 @@ async def _sample(run: Run, work: Stage, prompts: Sequence[Prompt], model: ChatM
                 bar.advance(len(drawn), failed=len(drawn) - len(got), usd=sum(price.of(one.usage) for one in got))
     lost = missing.total()
     if lost > run.recipe.max_failed * (completions + lost):
-        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(missing.items()))
         raise StageIncomplete(
-            f"{lost} of {completions + lost} completions are missing ({reasons}), more than max_failed "
-            f"{run.recipe.max_failed:.0%} allows. Those that came are in the ledger; run again to ask for the rest"
+            f"{lost} of {completions + lost} completions are missing ({reasons(missing)}), more than max_failed "
+            f"{run.recipe.max_failed:.0%} allows. Those that came are in the ledger; {remedies(missing)}"
         )
     work.summary.update(
         prompts=len(prompts),
@@ -104,12 +106,27 @@ async def complete(
     try:
         reply: Reply = await ask(model, request)
     except ModelUnavailable:
-        return "unavailable"
+        return UNAVAILABLE
     except PromptTooLong:
-        return "prompt too long"
+        return TOO_LONG
     return Completion(
         text=reply.text, model=model.name, seed=seed, temperature=temperature, stop=reply.stop, usage=reply.usage
     )
+
+
+def reasons(missing: Mapping[str, int]) -> str:
+    """Why there is no completion, each reason with how often."""
+    return ", ".join(f"{reason} {count:,}" for reason, count in sorted(missing.items()))
+
+
+def remedies(missing: Mapping[str, int]) -> str:
+    """What to do about it: asking again helps only where the model was unavailable."""
+    found = []
+    if missing.get(TOO_LONG):
+        found.append("lower max_tokens or shorten the prompts, which together pass the model's context")
+    if missing.get(UNAVAILABLE):
+        found.append("run again to ask for what was unavailable")
+    return "; ".join(found)
 
 
 def seed_of(seed: int, prompt: Prompt, number: int) -> int:

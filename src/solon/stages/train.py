@@ -7,7 +7,8 @@ from pathlib import Path
 
 from solon.data.artifacts import sha256_of
 from solon.data.records import Demonstration, Preference, Rating, Record
-from solon.errors import DataError
+from solon.errors import DataError, PluginError
+from solon.models.transformers import unload
 from solon.plugins.base import located
 from solon.progress import Bar
 from solon.stages.run import Run, policy_model, stage
@@ -21,13 +22,19 @@ def train(run: Run) -> None:
 
     Raises:
         DataError: the datasets hold nothing that the trainer consumes.
+        PluginError: the trainer consumes a kind of record that no dataset holds.
         TrainingError: the trainer stopped.
     """
     recipe = run.recipe
     trainer, policy = recipe.train, recipe.policy
     assert trainer is not None
     assert policy is not None
-    name = DATASET_OF[trainer.consumes]
+    name = DATASET_OF.get(trainer.consumes)
+    if name is None:
+        kinds = ", ".join(record.__name__ for record in DATASET_OF)
+        raise PluginError(
+            f"trainer {trainer.kind!r} consumes {trainer.consumes.__name__} records; datasets are built of {kinds}"
+        )
     dataset = Path(located(recipe.dataset)) if recipe.dataset is not None else run.path / "datasets" / name
     inputs = {
         "dataset": _dataset_identity(run, dataset, name),
@@ -38,6 +45,7 @@ def train(run: Run) -> None:
     with stage(run, "train", inputs) as work:
         if work is None:
             return
+        unload()  # the training process needs the memory, above all the GPU's
         out = run.path / "checkpoints" / trainer.kind
         with run.progress.stage("train", None, "steps") as bar:
             checkpoint = run_training(

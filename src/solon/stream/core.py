@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from contextvars import ContextVar, Token
@@ -109,6 +110,7 @@ class Stream:
         self._lane_of: dict[int, tuple[ChatModel, Lane]] = {}
         self._under_way: dict[str, _Shared] = {}
         self._asked_remote = False
+        self._worth: dict[str, float] = {}
         self._maps: list[Any] = []  # held until they end: one that its reader dropped would otherwise work on
         self._token: Token[Stream | None] | None = None
 
@@ -146,7 +148,7 @@ class Stream:
         if known is not None:
             self.tally.from_ledger += 1
             self._tell(Event("from_ledger", call.model))
-            return known
+            return self._valued(call.key, model, known)
         shared = self._under_way.get(call.key)
         if shared is None or shared.is_over:
             shared = self._begin(lane, call, request)
@@ -154,7 +156,19 @@ class Stream:
             self.tally.shared += 1
             if shared.flight is not None:
                 shared.flight.abandoned = False
-        return await self._wait(call.key, shared)
+        return self._valued(call.key, model, await self._wait(call.key, shared))
+
+    def worth(self) -> float:
+        """What all replies that were handed out cost, in US dollars, each call once, whoever paid for it and when.
+
+        So a stage that is repeated from the ledger says the same as the first time, while ``tally.usd`` is 0.
+        """
+        return math.fsum(self._worth.values())
+
+    def _valued(self, key: str, model: ChatModel, reply: Reply) -> Reply:
+        if usd := model.cost_of(reply):
+            self._worth[key] = usd
+        return reply
 
     def _lane(self, model: ChatModel) -> Lane:
         # by object first: describing a model takes longer than asking whether it is the same one as before

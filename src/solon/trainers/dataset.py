@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLUMNS: dict[type[Record], tuple[str, ...]] = {
     Preference: ("prompt", "chosen", "rejected"),
     Rating: ("prompt", "completion", "label"),
-    Demonstration: ("messages",),
+    Demonstration: ("prompt", "completion"),
     Task: ("prompt",),
 }
 """The columns that TRL reads for each kind of record, most telling kind first."""

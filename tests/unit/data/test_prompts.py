@@ -208,11 +208,15 @@ def test_a_hub_dataset_that_cannot_be_reached_is_a_clear_error(monkeypatch):
     """Offline, as a machine without a network is, or without the package."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     try:
-        import datasets  # noqa: F401
+        import datasets
+        from huggingface_hub import constants
     except ImportError:
         with pytest.raises(MissingExtra, match=r"pip install 'solon\[train\]'"):
             read_prompts("hf://org/name")
     else:
+        # the variable is read at import, which another test may have done before
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
         (problem,) = problems_of("hf://solon-tests/none:test")
         assert problem.startswith("hf://solon-tests/none:test: cannot be loaded: ")
         assert problem.endswith("(check name, split and network; a downloaded file or folder can be given instead)")

@@ -26,9 +26,8 @@ def content_identity(model: str) -> str:
 
     Of a folder: names and contents of its top-level configuration, tokenizer and weight files. Of a file of 64 MiB or
     more only the size, the first MiB and the last: an 8B model is then named in milliseconds, while its header, its
-        last
-    weights and any change of size are seen. Of a hub id: the id and, once it has been downloaded, the commit that its
-    ``main`` points to. Costs some 50 microseconds when nothing has changed since the last call.
+    last weights and any change of size are seen. Of a hub id: the id and, once it has been downloaded, the commit that
+    its ``main`` points to. Costs some 50 microseconds when nothing has changed since the last call.
 
     Raises:
         DataError: the folder holds no model, or cannot be read.
