@@ -12,9 +12,11 @@ from solon.constitution.library import resolve
 from solon.constitution.linting import lint
 from solon.data.candidates import read_candidates
 from solon.data.prompts import read_prompts
+from solon.data.records import Prompt
 from solon.errors import InputError, Problem, SolonError
 from solon.plugins.base import located
 from solon.recipe import Opened, plugins
+from solon.stages.evaluate import held_out_prompts
 from solon.stages.run import policy_model
 
 T = TypeVar("T")
@@ -46,19 +48,24 @@ def check_recipe(opened: Opened) -> Checked:
     constitution = collect("constitution", lambda: resolve(located(recipe.constitution)))
     if constitution is not None:
         found.warnings += lint(constitution)
+    given: list[Prompt] | None = [] if recipe.dataset is not None else None
     if recipe.prompts is not None:
         source = located(recipe.prompts)
         prompts = collect("prompts", lambda: read_prompts(source, recipe.columns))
+        given = list(prompts.prompts) if prompts is not None else None
         if prompts is not None and prompts.duplicates:
             found.warnings.append(Problem(source, f"{prompts.duplicates} prompts occur twice; each is used once"))
     if recipe.candidates is not None:
         candidates = located(recipe.candidates)
-        collect("candidates", lambda: read_candidates(candidates, recipe.columns))
+        responses = collect("candidates", lambda: read_candidates(candidates, recipe.columns))
+        given = [one.prompt for one in responses.candidates] if responses is not None else None
     if recipe.dataset is not None and not Path(located(recipe.dataset)).exists():
         found.problems.append(Problem(f"{opened.path}: dataset", f"there is no {recipe.dataset!r}"))
-    if recipe.evaluate is not None and recipe.evaluate.prompts is not None:
-        held_out = located(recipe.evaluate.prompts)
-        collect("evaluate.prompts", lambda: read_prompts(held_out, recipe.columns))
+    if recipe.evaluate is not None:
+        # where the prompts cannot be read, those held out still can
+        trained_on = given if given is not None or recipe.evaluate.prompts is None else []
+        if trained_on is not None:
+            collect("evaluate.prompts", lambda: held_out_prompts(recipe, trained_on))
     if recipe.policy is not None:
         policy = recipe.policy
         found.problems += [Problem(f"{opened.path}: policy", text) for text in policy_model(policy).problems()]

@@ -80,6 +80,33 @@ def test_a_model_folder_without_a_tokenizer_is_refused_before_anything_is_loaded
         assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "exit_code"),
+    [
+        ("recipe.yaml", RECIPE + "buidl: {}\n", 2),
+        ("recipe.yaml", RECIPE.replace("candidates.jsonl", "nowhere.jsonl"), 2),
+        ("candidates.jsonl", '{"prompt": "unfinished', 2),
+        ("candidates.jsonl", "", 2),
+        ("constitution.yaml", "name: nothing\nprinciples: []\n", 2),
+        ("recipe.yaml", RECIPE + "policy: ./model\ntrain: dpo\n", 2),
+        ("recipe.yaml", f"constitution: constitution.yaml\ncandidates: candidates.jsonl\nlabel: {JUDGE}\n", 3),
+    ],
+    ids=["unknown key", "missing file", "broken line", "nothing", "no principles", "no such model", "nonsense"],
+)
+def test_what_was_there_before_is_still_there(project: Project, name: str, text: str, exit_code: int) -> None:
+    """A mistake in a file must not cost the results of the run before it."""
+    assert project.solon("run", "recipe.yaml")[0] == 0
+    before = artifacts(project.run_dir)
+    project.write(name, text)
+    code, _, err = project.solon("run", "recipe.yaml")
+    assert code == exit_code, err
+    assert "Traceback" not in err
+    kept = artifacts(project.run_dir)
+    # recipe.yaml says what was asked for last, and run.json goes with the results that it describes
+    results = {content for name, content in before.items() if name not in ("recipe.yaml", "run.json")}
+    assert results <= set(kept.values())
+
+
 def test_a_judge_that_answers_nonsense_stops_the_stage_and_is_quoted(project: Project) -> None:
     """Exit code 3 before the rest is paid for, and no label from any of it."""
     project.write("recipe.yaml", f"constitution: constitution.yaml\ncandidates: candidates.jsonl\nlabel: {JUDGE}\n")

@@ -62,6 +62,9 @@ def test_paths_are_relative_to_the_recipe_and_hub_ids_stay_as_they_are(recipe: P
     assert located(policy.model) == str(recipe.parent / "models" / "policy")
     assert policy_model(policy).problems() != []  # an empty folder, but found, long after the recipe was read
     assert located(policy_model(policy).model) == str(recipe.parent / "models" / "policy")
+    misspelt = read(recipe, ["policy.model=models/polcy"]).recipe.policy
+    assert misspelt is not None
+    assert located(misspelt.model) == str(recipe.parent / "models" / "polcy")  # not asked of a hub
     hub = read(recipe, ["policy.model=meta-llama/Llama-3.1-8B-Instruct"]).recipe.policy
     assert hub is not None
     assert located(hub.model) == "meta-llama/Llama-3.1-8B-Instruct"
@@ -110,6 +113,7 @@ def test_what_is_run_is_written_out_with_its_overrides(recipe: Path) -> None:
         (("label: {kind: pairwise, judge: {kind: scripted, default: A}}\n", ""), "`label` is missing"),
         (("policy: models/policy\n", ""), "`policy` is missing"),
         (("train: dpo\n", ""), "there is no `train`"),
+        (("prompts: prompts.jsonl\n", "dataset: data\n"), "`label` has no part in a recipe that begins at a dataset"),
     ],
 )
 def test_a_recipe_that_cannot_run_says_what_is_missing(recipe: Path, change: tuple[str, str], says: str) -> None:
@@ -128,3 +132,11 @@ def test_the_schema_for_editors_accepts_what_we_accept(recipe: Path) -> None:
     jsonschema.validate(read(recipe).data, schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**read(recipe).data, "polcy": "x"}, schema())
+
+
+def test_a_key_in_place_of_the_name_of_its_variable_is_not_shown(recipe: Path) -> None:
+    """Messages end up in terminals' histories and in logs of others."""
+    judge = '{kind: endpoint, base_url: "http://localhost:1/v1", model: m, api_key_env: sk-secret-123}'
+    (only,) = problems(recipe, f"label.judge={judge}")
+    assert "the name of an environment variable belongs here, never the key itself" in only
+    assert "secret" not in only

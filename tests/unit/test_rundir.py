@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +53,43 @@ def test_what_was_written_for_other_inputs_is_moved_aside_with_all_that_came_aft
         finish(run, "label", {}, "again")
         assert run.set_aside("label") == run.path / "previous" / "002"
         assert run.set_aside("label") is None
+
+
+def test_what_is_moved_aside_keeps_the_recipe_that_it_was_made_for(tmp_path: Path) -> None:
+    """Old results beside the new recipe would lie about where they come from."""
+    with RunDirectory.open(tmp_path / "run") as run:
+        begin(run)
+        finish(run, "sample", {}, "one")
+    with RunDirectory.open(tmp_path / "run") as run:
+        run.begin(name="test", seed=7, constitution={}, versions={}, recipe="name: changed\n")
+        aside = run.set_aside("sample")
+    assert aside is not None
+    assert (aside / "recipe.yaml").read_text() == "name: test\n"
+    assert json.loads((aside / "run.json").read_text())["seed"] == 0
+    assert (tmp_path / "run" / "recipe.yaml").read_text() == "name: changed\n"
+
+
+def test_a_deleted_folder_of_earlier_results_is_in_nobodys_way(tmp_path: Path) -> None:
+    """People clear `previous/` by hand; the next number must still be free."""
+    with RunDirectory.open(tmp_path / "run") as run:
+        begin(run)
+        for text in ("one", "two"):
+            finish(run, "sample", {}, text)
+            run.set_aside("sample")
+        shutil.rmtree(run.path / "previous" / "001")
+        finish(run, "sample", {}, "three")
+        assert run.set_aside("sample") == run.path / "previous" / "003"
+        assert (run.path / "previous" / "002" / "sample.txt").read_text() == "two"
+
+
+def test_a_stage_whose_files_are_gone_is_forgotten_too(tmp_path: Path) -> None:
+    """A report would look for the files of a stage that `run.json` still calls done."""
+    with RunDirectory.open(tmp_path / "run") as run:
+        begin(run)
+        finish(run, "sample", {}, "one").unlink()
+        assert run.done == ("sample",)
+        assert run.set_aside("sample") is None
+        assert run.done == ()
 
 
 def test_a_second_run_in_the_same_directory_is_refused_and_names_the_first(tmp_path: Path) -> None:

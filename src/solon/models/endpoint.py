@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -27,6 +28,8 @@ MOST_BYTES = 10_000_000
 """A larger reply is not read: no reply within ``max_tokens`` is that long."""
 
 CONNECT_S = 30.0
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+"""What the name of an environment variable looks like."""
 
 
 class Endpoint(ChatModel):
@@ -49,7 +52,7 @@ class Endpoint(ChatModel):
 
     base_url: str
     model: str = Field(min_length=1)
-    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    api_key_env: str | None = Field(default=None, json_schema_extra={"pattern": VARIABLE})
     price: Price | None = None
     concurrency: PositiveInt = 64
     timeout_s: PositiveFloat = 120.0
@@ -57,6 +60,14 @@ class Endpoint(ChatModel):
 
     _session: aiohttp.ClientSession | None = PrivateAttr(default=None)
     _loop: asyncio.AbstractEventLoop | None = PrivateAttr(default=None)
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        if name is not None and re.fullmatch(VARIABLE, name) is None:
+            # what stands there may be a key, so the message does not show it
+            raise ValueError("the name of an environment variable belongs here, never the key itself")
+        return name
 
     @field_validator("base_url")
     @classmethod

@@ -33,9 +33,15 @@ class LocationStr(str):
 
     @property
     def resolved(self) -> str:
-        """The absolute path if that file or folder exists, otherwise the text as written (a hub id)."""
-        path = (self.base or Path()) / Path(str(self)).expanduser()
-        return str(path.absolute()) if path.exists() else str(self)
+        """The absolute path if that file or folder exists, otherwise the text as written (a hub id).
+
+        A name in a folder that does exist is taken for a misspelt path, which is an error at once; a hub would be
+        asked for it, again and again where there is no network.
+        """
+        base = self.base or Path()
+        path = base / Path(str(self)).expanduser()
+        is_a_path = path.exists() or (path.parent != base and path.parent.is_dir())
+        return str(path.absolute()) if is_a_path else str(self)
 
 
 def _locate(value: Any, validate: ValidatorFunctionWrapHandler) -> LocationStr:

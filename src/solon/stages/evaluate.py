@@ -20,6 +20,7 @@ from solon.recipe import Evaluate, Recipe
 from solon.stages.label import candidates
 from solon.stages.run import Run, Stage, policy_model, stage, window
 from solon.stages.sample import complete, reasons, remedies, seed_of
+from solon.stages.watch import Watch
 from solon.stream import Stream
 
 
@@ -35,7 +36,8 @@ def evaluate(run: Run) -> None:
     assert plan is not None
     assert recipe.policy is not None
     checkpoint = Checkpoint.model_validate(run.directory.summary("train")["checkpoint"])
-    prompts = held_out_prompts(run, plan)
+    given = [] if recipe.dataset is not None else [one.prompt for one in candidates(run)]
+    prompts = held_out_prompts(recipe, given)
     before = policy_model(recipe.policy)
     after = trained_model(run, checkpoint)
     inputs = {
@@ -64,26 +66,31 @@ def examiners(recipe: Recipe) -> list[ChatModel]:
     return [*own, *(labeler.models() if labeler is not None else ())]
 
 
-def held_out_prompts(run: Run, plan: Evaluate) -> tuple[Prompt, ...]:
-    """The prompts to evaluate on, none of which was trained on."""
-    recipe = run.recipe
+def held_out_prompts(recipe: Recipe, given: Sequence[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts to evaluate on, none of which is trained on.
+
+    Args:
+        recipe: one that evaluates.
+        given: the prompts that are labeled; none when the recipe begins at a dataset.
+
+    Raises:
+        DataError: there are none, or one of them is trained on.
+    """
+    plan = recipe.evaluate
+    assert plan is not None
     if plan.prompts is None:
-        kept = tuple(
-            one.prompt for one in candidates(run) if is_held_out(one.prompt, recipe.build.held_out, recipe.seed)
-        )
+        kept = tuple(prompt for prompt in given if is_held_out(prompt, recipe.build.held_out, recipe.seed))
         if not kept:
             raise DataError(
-                "no prompt was held out to evaluate on: give evaluate.prompts, more prompts, or a larger build.held_out"
+                "no prompt is held out to evaluate on: give evaluate.prompts, more prompts, or a larger build.held_out"
             )
         return kept
-    held_out = tuple(read_prompts(located(plan.prompts), recipe.columns).prompts)
-    if recipe.dataset is not None:
-        return held_out
-    trained_on = {split_key(one.prompt) for one in candidates(run)}
+    held_out = read_prompts(located(plan.prompts), recipe.columns).prompts
+    trained_on = {split_key(prompt) for prompt in given}
     both = [prompt.text for prompt in held_out if split_key(prompt) in trained_on]
     if both:
         raise DataError(
-            f"{len(both)} of {len(held_out)} prompts in {plan.prompts} were trained on too, the first being "
+            f"{len(both)} of {len(held_out)} prompts in {plan.prompts} are trained on too, the first being "
             f"{both[0][:80]!r}: take them out of one of the two files"
         )
     return held_out
@@ -104,7 +111,9 @@ async def _evaluate(
     decodings: list[Decoding] = list(dict.fromkeys(need for measure in plan.measures for need in measure.needs))
     decodings = decodings or ["sample"]
     pairs: dict[Decoding, tuple[Pair, ...]] = {}
-    async with run.stream("evaluate", before, after, *examiners(run.recipe)) as stream:
+    watch = Watch()
+    async with run.stream("evaluate", before, after, *examiners(run.recipe), on_event=watch) as stream:
+        watch.stream = stream
         with run.progress.stage("evaluate", 2 * len(decodings) * len(prompts), "answers") as bar:
             answers: dict[tuple[str, Decoding], list[Completion | str]] = {}
             for name, model in (("before", before), ("after", after)):
@@ -134,10 +143,12 @@ async def _evaluate(
         metrics: list[Metric] = []
         warnings: list[str] = []
         with run.progress.stage("measure", len(plan.measures), "evaluators") as bar:
+            watch.bar = bar
             for measure in plan.measures:
+                watch.measure(measure.kind)
                 metrics += await measure.evaluate(evidence)
                 warnings += measure.warnings(evidence)
-                bar.advance(note=measure.kind)
+                bar.advance()
     write_json(work.file("evaluation/metrics.json"), [metric.model_dump(mode="json") for metric in metrics])
     shown: Decoding = "sample" if "sample" in pairs else decodings[0]
     with writing_jsonl(work.file("evaluation/samples.jsonl")) as write:

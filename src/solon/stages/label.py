@@ -145,7 +145,7 @@ class Tally:
         """What run.json and the report hold of this stage."""
         orders = OrderConsistency(**self.orders)
         compared = {
-            "pairs": orders.consistent + orders.order_dependent + orders.failed,
+            "pairs": orders.consistent + orders.order_dependent,
             "consistent": orders.consistent,
             "order_dependent": orders.order_dependent,
             "first_slot_wins": round(orders.first_slot_wins / orders.decided, 4) if orders.decided else None,

@@ -13,6 +13,7 @@ from typing import Any
 from solon.constitution.library import resolve
 from solon.data.prompts import Prompts, read_prompts
 from solon.data.records import Constitution
+from solon.errors import ModelError
 from solon.ledger import Ledger
 from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
@@ -20,7 +21,7 @@ from solon.plugins.base import base_folder, located
 from solon.progress import Progress, Silent
 from solon.recipe import Opened, Recipe
 from solon.rundir import RunDirectory, clock
-from solon.stream import Stream
+from solon.stream import OnEvent, Stream
 from solon.trainers.base import Policy
 
 MATTERING_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow", "pydantic")
@@ -52,10 +53,11 @@ class Run:
         return read_prompts(located(self.recipe.prompts), self.recipe.columns)
 
     @asynccontextmanager
-    async def stream(self, stage: str, *models: ChatModel) -> AsyncIterator[Stream]:
+    async def stream(self, stage: str, *models: ChatModel, on_event: OnEvent | None = None) -> AsyncIterator[Stream]:
         """The stage's scheduler, on the run's ledger and budget. Models are closed at its end."""
+        name, cap = self.opened.name, self.recipe.max_usd
         try:
-            async with Stream(self.ledger, run=self.opened.name, stage=stage, max_usd=self.recipe.max_usd) as stream:
+            async with Stream(self.ledger, run=name, stage=stage, max_usd=cap, on_event=on_event) as stream:
                 yield stream
         finally:
             # only now: the stream has waited for replies that were under way
@@ -121,7 +123,8 @@ def forget_others(run: Run, stages: Collection[str]) -> None:
 def stage(run: Run, name: str, inputs: Mapping[str, Any], *, again: bool = False) -> Iterator[Stage | None]:
     """``None`` when the stage is done with these inputs; otherwise what it fills, noted when the block ends.
 
-    ``again`` does it once more although the inputs are the same: calls that were unavailable may be answered now.
+    ``again`` does it once more although the inputs are the same: calls that were unavailable may be answered now. If
+    the model cannot be asked at all by now, what was there stays: it was enough before.
     """
     if run.directory.is_done(name, inputs):
         if not again:
@@ -132,7 +135,13 @@ def stage(run: Run, name: str, inputs: Mapping[str, Any], *, again: bool = False
         run.progress.say(f"{name:<9} its inputs have changed; what was there is now in {aside}")
     started = clock()
     work = Stage(run, name)
-    yield work
+    try:
+        yield work
+    except ModelError as error:
+        if not run.directory.is_done(name, inputs):
+            raise
+        run.progress.say(f"{name:<9} what was unavailable before still is, and is left out as before: {error}")
+        return
     run.directory.finish(name, inputs, work.outputs, work.summary, started)
 
 

@@ -236,8 +236,9 @@ class Lane:
                 "`price: {input: ..., output: ...}`, in US dollars for a million tokens (0 if it is free)"
             )
         reserve = nano(most_usd(self.model, request))
+        budgets = setting.budgets if reserve else ()  # what costs nothing passes no cap, not even one that is reached
         while True:
-            outcome: Outcome = await setting.journal.send(Sent(call, reserve, setting.budgets))
+            outcome: Outcome = await setting.journal.send(Sent(call, reserve, budgets))
             match outcome:
                 case Ticket():
                     setting.tally.in_doubt += outcome.in_doubt

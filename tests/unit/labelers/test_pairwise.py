@@ -364,3 +364,15 @@ async def test_the_seed_draws_the_bracket(stream: Stream) -> None:
     }
     assert first == again
     assert len(others) > 1
+
+
+async def test_a_judge_never_sees_the_reference_answer_nor_the_topic(stream):
+    """It would grade by what the labels are later measured against."""
+    judge = Scripted(default="A")
+    prompt = Prompt.of("What is the capital of Mareria?", topic="secret-topic", reference="secret-reference")
+    await Pairwise(judge=judge).examine(
+        Candidates(prompt=prompt, completions=(said("Halford."), said("I do not know.", seed=1))),
+        Constitution(name="c", principles=(SHORT,)),
+    )
+    assert len(judge.seen) == 2
+    assert not any("secret" in message.content for request in judge.seen for message in request.messages)

@@ -78,3 +78,29 @@ async def test_local_models_need_no_budget(tmp_path: Path):
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
         async with Stream(ledger, run="r", stage="s", max_usd=0):
             assert (await ask(Scripted(default="yes"), request("a"))).text == "yes"
+
+
+async def test_a_free_server_answers_although_the_cap_is_reached(tmp_path: Path):
+    """It costs nothing, so it passes no cap: not even the one that a dearer judge has used up before it."""
+    paid = Scripted(default="four", remote=True, price=ONE)
+    free = Scripted(default="yes", remote=True, price=Price(input=0, output=0), model="free")
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        with pytest.raises(BudgetReached):
+            await ask_many(ledger, paid, cap=9, window=1)
+        async with Stream(ledger, run="r", stage="s", max_usd=1):  # less than is spent
+            assert (await ask(free, request("a"))).text == "yes"
+
+
+async def test_a_stage_is_worth_the_same_whoever_paid_for_it(tmp_path: Path):
+    """3 different requests of $1, one of them asked twice; then all of them once more, from the ledger."""
+    model = Scripted(default="four", remote=True, price=ONE)
+    worth, paid = [], []
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        for run in ("one", "two"):
+            async with Stream(ledger, run=run, stage="s") as stream:
+                for text in ("a", "b", "a", "c"):
+                    await ask(model, request(text))
+            worth.append(stream.worth())
+            paid.append(stream.tally.usd)
+    assert worth == [3.0, 3.0]
+    assert paid == [3.0, 0.0]

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from solon.data.layout import COLUMNS
 from solon.data.records import Demonstration, Preference
 from solon.errors import DataError
 from solon.trainers.dataset import read_rows
@@ -125,6 +126,8 @@ def test_plain_texts_are_taken_as_they_are(tmp_path):
 
 
 def test_demonstrations_have_their_own_columns(tmp_path):
-    """The same reader serves every trainer."""
-    write(tmp_path, [{"messages": [*PAIR["prompt"], *PAIR["chosen"]]}])
-    assert read_rows(tmp_path, Demonstration, trainer="sft").train.column_names == ["messages"]
+    """The same reader serves every trainer; the columns are those that `build` writes."""
+    write(tmp_path, [{"prompt": PAIR["prompt"], "completion": PAIR["chosen"]}])
+    wanted = ["prompt", "completion"]
+    assert read_rows(tmp_path, Demonstration, trainer="sft").train.column_names == wanted
+    assert [column.name for column in COLUMNS["sft"]][:2] == wanted

@@ -1,0 +1,58 @@
+"""What can be known to be wrong before anything is spent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from solon.checking import check_recipe
+from solon.recipe import read
+
+RECIPE = """\
+constitution: honesty
+prompts: prompts.jsonl
+sample: {model: {kind: scripted, default: a}}
+policy: org/model
+label: {kind: rules, rules: {short: {length: words, max: 1}}}
+train: dpo
+evaluate: {prompts: held_out.jsonl, with: [length]}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Two prompts to train on and one other to evaluate on."""
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "one"}\n{"prompt": "two"}\n')
+    (tmp_path / "held_out.jsonl").write_text('{"prompt": "three"}\n')
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    return tmp_path / "recipe.yaml"
+
+
+def problems(recipe: Path, *overrides: str) -> list[str]:
+    return [problem.what for problem in check_recipe(read(recipe, overrides)).problems]
+
+
+def test_a_recipe_in_order_has_no_problems(recipe: Path) -> None:
+    """What the others are compared with."""
+    assert problems(recipe) == []
+
+
+def test_a_held_out_prompt_that_is_trained_on_is_found_before_training(recipe: Path) -> None:
+    """After it, all would have been paid for in vain. Spelling does not hide it."""
+    (recipe.parent / "held_out.jsonl").write_text('{"prompt": "three"}\n{"prompt": " TWO "}\n')
+    (only,) = problems(recipe)
+    assert only.startswith("1 of 2 prompts in held_out.jsonl are trained on too, the first being ' TWO '")
+
+
+def test_an_evaluation_without_a_held_out_prompt_is_found_before_training(recipe: Path) -> None:
+    """A share of 0 holds out nothing."""
+    (only,) = problems(recipe, "evaluate.prompts=null", "build.held_out=0")
+    assert only.startswith("no prompt is held out to evaluate on")
+
+
+def test_prompts_that_cannot_be_read_do_not_hide_what_else_is_wrong(recipe: Path) -> None:
+    """All problems at once."""
+    (recipe.parent / "prompts.jsonl").unlink()
+    (recipe.parent / "held_out.jsonl").unlink()
+    assert problems(recipe) == ["there is no such file", "there is no such file"]
