@@ -16,7 +16,7 @@ from solon.data.records import Prompt
 from solon.errors import InputError, Problem, SolonError
 from solon.plugins.base import located
 from solon.recipe import Opened, plugins
-from solon.stages.evaluate import held_out_prompts
+from solon.stages.evaluate import held_out_prompts, trained_prompts
 from solon.stages.run import policy_model
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def check_recipe(opened: Opened) -> Checked:
     constitution = collect("constitution", lambda: resolve(located(recipe.constitution)))
     if constitution is not None:
         found.warnings += lint(constitution)
-    given: list[Prompt] | None = [] if recipe.dataset is not None else None
+    given: list[Prompt] | None = None
     if recipe.prompts is not None:
         source = located(recipe.prompts)
         prompts = collect("prompts", lambda: read_prompts(source, recipe.columns))
@@ -59,8 +59,12 @@ def check_recipe(opened: Opened) -> Checked:
         candidates = located(recipe.candidates)
         responses = collect("candidates", lambda: read_candidates(candidates, recipe.columns))
         given = [one.prompt for one in responses.candidates] if responses is not None else None
-    if recipe.dataset is not None and not Path(located(recipe.dataset)).exists():
-        found.problems.append(Problem(f"{opened.path}: dataset", f"there is no {recipe.dataset!r}"))
+    if recipe.dataset is not None:
+        dataset = recipe.dataset
+        if Path(located(dataset)).exists():
+            given = collect("dataset", lambda: trained_prompts(dataset))
+        else:
+            found.problems.append(Problem(f"{opened.path}: dataset", f"there is no {dataset!r}"))
     if recipe.evaluate is not None:
         # where the prompts cannot be read, those held out still can
         trained_on = given if given is not None or recipe.evaluate.prompts is None else []

@@ -6,6 +6,7 @@ from solon.constitution.library import resolve
 from solon.data.candidates import read_candidates
 from solon.data.prompts import read_prompts
 from solon.data.records import Constitution, Noun, Prompt, Usage
+from solon.data.split import is_held_out
 from solon.evaluation.agreement import Agreement
 from solon.evaluation.base import Evaluator
 from solon.evaluation.win_rate import WinRate
@@ -74,7 +75,7 @@ def plan_of(opened: Opened) -> Plan:
     if recipe.label is not None:
         rows += _judged("label", recipe.label, prompts, round(n), constitution, completion)
     if recipe.evaluate is not None:
-        held_out = prompts
+        held_out = [one for one in prompts if is_held_out(one, recipe.build.held_out, recipe.seed)]
         if recipe.evaluate.prompts is not None:
             held_out = list(read_prompts(located(recipe.evaluate.prompts), recipe.columns).prompts)
         assert recipe.policy is not None

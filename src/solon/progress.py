@@ -87,7 +87,9 @@ class _Counted:
         self.total = self.total if total is None else total
 
     def state(self) -> str:
-        parts = [f"{self.done:,}{f' of {self.total:,}' if self.total else ''} {self.unit}"]
+        count = f"{self.done:,} of {self.total:,}" if self.total else f"{self.done:,}"
+        one = (self.total or self.done) == 1
+        parts = [f"{count} {self.unit.removesuffix('s') if one else self.unit}"]
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         if self.usd:

@@ -31,7 +31,8 @@ CPU in about a minute:
 
 Then make it yours:
 
-- change a principle in `constitution.yaml` and run again: what was judged before is not judged again;
+- change a principle in `constitution.yaml` and run again: the completions are kept, and what was judged under the text
+  that is there now is not judged again;
 - put your own prompts into `prompts.jsonl`, one JSON object a line: `{{"prompt": "..."}}`;
 - take a real model: `policy: {{model: meta-llama/Llama-3.1-8B-Instruct, load_in_4bit: true}}` in `recipe.yaml`;
 - take a real judge: `judge: {{kind: endpoint, base_url: "http://localhost:8000/v1", model: ...}}`.
@@ -54,5 +55,7 @@ def create(folder: Path) -> None:
             shutil.copytree(path, folder / name)
         else:
             shutil.copyfile(path, folder / name)
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text("utf-8").replace("examples/quickstart/recipe.yaml", "recipe.yaml"), "utf-8")
     (folder / "README.md").write_text(README.format(name=folder.absolute().name), "utf-8")
     (folder / ".gitignore").write_text("runs/\n.solon/\n", "utf-8")

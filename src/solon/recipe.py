@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from solon.data.build import Build
 from solon.data.candidates import CandidateColumns
 from solon.document import dump, parse, problems_of
 from solon.document import read as read_document
+from solon.document.place import Document, Loc
 from solon.errors import Problem, RecipeError
 from solon.plugins.base import Location, Settings, base_folder
 from solon.plugins.registry import AnyChatModel, AnyEvaluator, AnyLabeler, AnyTrainer
@@ -166,20 +167,35 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Opened:
         try:
             recipe = Recipe.model_validate(data)
         except ValidationError as error:
-            found = problems_of(error, replace(document, data=data), Recipe)
-            raise RecipeError([*problems, *(_naming_override(problem, overrides) for problem in found)]) from None
+            # what was typed on the command line is not in the file, so its place there would mislead
+            typed = tuple(override.partition("=")[0] for override in overrides)
+            overridden = _Overridden(document.name, data, document.values, document.keys, typed)
+            raise RecipeError([*problems, *problems_of(error, overridden, Recipe)]) from None
     if problems:
         raise RecipeError(problems)
     return Opened(recipe, path, data)
 
 
-def _naming_override(problem: Problem, overrides: Sequence[str]) -> Problem:
-    """The problem, with the override that it is about: its place in the file is not where the value came from."""
-    for override in overrides:
-        key = override.partition("=")[0]
-        if f"{key.rpartition('.')[2]!r}" in problem.what:
-            return replace(problem, where=f"command line, {key}")
-    return problem
+@dataclass(frozen=True)
+class _Overridden(Document):
+    """A document with overrides put in, which knows what came from the command line; ``typed`` holds their keys."""
+
+    typed: tuple[str, ...] = ()
+
+    def place(self, loc: Loc) -> str:
+        return self._typed_place(loc) or super().place(loc)
+
+    def key_place(self, loc: Loc) -> str:
+        return self._typed_place(loc) or super().key_place(loc)
+
+    def _typed_place(self, loc: Loc) -> str | None:
+        steps = tuple(map(str, loc))
+        for key in reversed(self.typed):  # the last one counts
+            path = tuple(key.split("."))
+            new = loc not in self.values and path[: len(steps)] == steps
+            if new or steps[: len(path)] == path or (*steps, "kind") == path:  # a wrong kind is found at its plugin
+                return f"command line, {key}"
+        return None
 
 
 _OVERRIDE = re.compile(r"^(?P<key>[A-Za-z_][\w-]*(?:\.[\w-]+)*)=(?P<value>.*)$", re.DOTALL)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from solon.checking import check_recipe
@@ -56,3 +58,21 @@ def test_prompts_that_cannot_be_read_do_not_hide_what_else_is_wrong(recipe: Path
     (recipe.parent / "prompts.jsonl").unlink()
     (recipe.parent / "held_out.jsonl").unlink()
     assert problems(recipe) == ["there is no such file", "there is no such file"]
+
+
+def test_a_held_out_prompt_of_a_given_dataset_is_found_too(recipe: Path) -> None:
+    """A recipe that begins at a dataset can leak its own test as well as any other."""
+    rows = [{"prompt": [{"role": "user", "content": text}], "chosen": [], "rejected": []} for text in ("a?", "b?")]
+    folder = recipe.parent / "preference"
+    folder.mkdir()
+    schema = pa.schema(
+        [(name, pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))) for name in rows[0]]
+    )
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "train.parquet")
+    (recipe.parent / "leaked.jsonl").write_text('{"prompt": "b?"}\n{"prompt": "c?"}\n')
+    recipe.write_text(
+        "constitution: strict-format\ndataset: preference\npolicy: policy\ntrain: dpo\n"
+        "evaluate: {prompts: leaked.jsonl, with: [length]}\n"
+    )
+    (only,) = [problem for problem in problems(recipe) if "leaked" in problem]
+    assert "1 of 2 prompts in leaked.jsonl are trained on too, the first being 'b?'" in only

@@ -71,3 +71,17 @@ def test_settings_survive_the_way_out_and_back() -> None:
     made = create("solon.labelers", {"kind": "pairwise", "judge": {"kind": "scripted", "default": "A"}})
     assert create("solon.labelers", made.settings()).settings() == made.settings()
     assert made.identity() == create("solon.labelers", made.settings()).identity()
+
+
+def test_another_port_or_patience_makes_no_other_judge() -> None:
+    """Moving a server must not cost a training: stages are redone for what may change a result, and only for that."""
+
+    def effects(**settings: object) -> object:
+        judge = {"kind": "endpoint", "base_url": "http://127.0.0.1:8000/v1", "model": "m", **settings}
+        return create("solon.labelers", {"kind": "pairwise", "judge": judge}).effects()
+
+    assert effects() == effects(base_url="http://127.0.0.1:9000/v1", timeout_s=5, concurrency=3)
+    assert effects() != effects(model="other")
+    assert create("solon.labelers", {"kind": "rules", "rules": {"a": {"regex": "x"}}}).effects() == {
+        **create("solon.labelers", {"kind": "rules", "rules": {"a": {"regex": "x"}}}).settings()
+    }

@@ -8,7 +8,10 @@ from solon.cli.options import Json, Overrides, RecipeFile, print_json
 
 
 def check(recipe: RecipeFile, overrides: Overrides = None, json: Json = False) -> None:
-    """Find every problem of a recipe before anything is spent: settings, files, models, keys, prices."""
+    """Find every problem of a recipe; nothing is spent.
+
+    Looks at settings, files, models, keys and prices. Exit code 2 if there is any problem.
+    """
     from solon.checking import check_recipe
     from solon.recipe import read
 

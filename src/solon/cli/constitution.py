@@ -30,7 +30,7 @@ LedgerFile = Annotated[Path, typer.Option("--ledger", help="Where replies are ke
 
 @app.command("check")
 def check(file: File, json: Json = False) -> None:
-    """Find every error in a constitution, each at its line, and remark on what deserves a second look."""
+    """Find every error, each at its line, and what deserves a look."""
     from solon.constitution import find, lint
     from solon.errors import ConstitutionError
 
@@ -53,7 +53,7 @@ def check(file: File, json: Json = False) -> None:
 
 @app.command("show")
 def show(file: File, json: Json = False) -> None:
-    """Show a constitution: its principles with all that is said of them, and its cases."""
+    """Show a constitution and its principles; --json: its cases too."""
     from solon.constitution import resolve
 
     constitution = resolve(file)
@@ -73,7 +73,7 @@ def show(file: File, json: Json = False) -> None:
 
 @app.command("list")
 def list_constitutions(json: Json = False) -> None:
-    """List the constitutions that installed packages offer; each can stand in a recipe by its name."""
+    """List those that are installed; a recipe takes them by name."""
     from solon.constitution.library import GROUP, registered
     from solon.plugins.registry import kinds
 
@@ -92,7 +92,10 @@ def list_constitutions(json: Json = False) -> None:
 
 @app.command("test")
 def run_tests(file: File, judge: Judge, ledger: LedgerFile = LEDGER, quiet: Quiet = False, json: Json = False) -> None:
-    """Run a constitution's own cases through a judge, both orders each, and say which fail. Exit code 1 if any does."""
+    """Ask a judge about the constitution's own cases.
+
+    Each case is asked in both orders. Exit code 1 if any does not pass.
+    """
     import asyncio
 
     from solon.constitution import resolve
@@ -114,7 +117,7 @@ def run_tests(file: File, judge: Judge, ledger: LedgerFile = LEDGER, quiet: Quie
 
 @app.command("schema")
 def schema() -> None:
-    """Print the JSON Schema of a constitution; point your editor's YAML plugin at it."""
+    """Print the JSON Schema of a constitution, for editors."""
     from solon.constitution import schema as constitution_schema
 
     print_json(constitution_schema())
@@ -184,7 +187,8 @@ def _show_principle(console: Console, principle: Principle, cases: int) -> None:
     console.print(f"\n[bold]{_safe(principle.id)}[/] ({role}{_safe(topics)}; {_count(cases, 'case')})")
     console.print(Padding(_safe(principle.text.strip()), (0, 0, 0, 2)))
     named = [(name, getattr(principle, name)) for name in ("critique", "revision", "source")]
-    _show_named(console, [(name, text) for name, text in named if text])
+    if told := [(name, text) for name, text in named if text]:
+        _show_named(console, told)
 
 
 def _show_rating(console: Console, constitution: Constitution) -> None:

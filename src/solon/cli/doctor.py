@@ -8,7 +8,7 @@ from solon.cli.options import Json, print_json
 
 
 def doctor(json: Json = False) -> None:
-    """Say what this machine can run, and the exact command for what is missing."""
+    """Say what this machine can run, and how to get the rest."""
     from solon.doctor import findings
 
     found = findings()

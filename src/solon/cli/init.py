@@ -9,7 +9,10 @@ import typer
 
 
 def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The new project's folder.")]) -> None:
-    """Write a project that runs as it is: constitution, recipe, prompts, tiny models, README."""
+    """Write a new project that runs as it is.
+
+    Constitution, recipe, prompts, tiny models and a README: the quickstart, to change.
+    """
     from solon.project import create
 
     create(folder)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from solon.cli.options import Json, print_json
+from solon.cli.options import Json, print_json, table
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -22,7 +22,10 @@ def _ledger() -> None:
 
 @app.command("show")
 def show(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = None, json: Json = False) -> None:
-    """Show replies, tokens and dollars by model, and the calls whose end nobody knows."""
+    """Show replies, tokens and dollars of each model.
+
+    Also the calls in doubt: sent, and perhaps billed, but never answered here.
+    """
     from solon.errors import DataError
     from solon.ledger import Ledger
 
@@ -59,12 +62,11 @@ def show(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = None,
         )
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("model", "replies", "input tokens", "output tokens", "dollars", "in doubt")
+    rows = table("model", "replies", "input tokens", "output tokens", "dollars", "in doubt", numbers=5)
     for total in totals:
         doubt = f"{total.in_doubt:,} (${total.in_doubt_usd:,.4f})" if total.in_doubt else "0"
-        table.add_row(
+        rows.add_row(
             total.model,
             f"{total.replies:,}",
             f"{total.usage.input_tokens:,}",
@@ -73,7 +75,10 @@ def show(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = None,
             doubt,
         )
     console = Console(highlight=False)
-    console.print(table)
+    if not totals:
+        console.print(f"nothing was paid by {run}" if run else "the ledger is empty", markup=False)
+    else:
+        console.print(rows)
     for one in doubts:
         again = "asked again and answered" if one.answered else "not answered yet"
         console.print(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from solon.progress import Progress
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file.")]
@@ -28,6 +30,18 @@ def progress_for(quiet: bool) -> Progress:
     from solon.progress import Silent, Terminal
 
     return Silent() if quiet else Terminal()
+
+
+def table(*names: str, numbers: int = 0) -> Table:
+    """An empty table without lines; the last ``numbers`` columns hold numbers."""
+    from rich.table import Column, Table
+
+    first = len(names) - numbers
+    # what is cut off cannot be copied: a long cell goes on in the next line
+    columns = [
+        Column(name, justify="right" if place >= first else "left", overflow="fold") for place, name in enumerate(names)
+    ]
+    return Table(*columns, box=None, pad_edge=False)
 
 
 def print_json(value: Any) -> None:

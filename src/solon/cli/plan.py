@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from solon.cli.options import Json, Overrides, RecipeFile, print_json
+from solon.cli.options import Json, Overrides, RecipeFile, print_json, table
 
 
 def plan(recipe: RecipeFile, overrides: Overrides = None, json: Json = False) -> None:
-    """Say what a recipe would cost: requests, tokens, dollars. Spends nothing and loads no model."""
+    """Say what a recipe would cost at most; nothing is spent.
+
+    Requests, tokens and dollars for each stage and model. Loads no model.
+    """
     from solon.planning import plan_of
     from solon.recipe import read
 
@@ -15,15 +18,17 @@ def plan(recipe: RecipeFile, overrides: Overrides = None, json: Json = False) ->
         print_json(estimate.model_dump(mode="json"))
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("stage", "model", "requests", "input tokens", "output tokens", "dollars", title=None)
+    rows = table("stage", "model", "requests", "input tokens", "output tokens", "dollars", numbers=4)
     for row in estimate.rows:
         dollars = "price unknown" if row.usd is None else f"{row.usd:,.2f}"
-        table.add_row(
+        rows.add_row(
             row.stage, row.model, f"{row.requests:,}", f"{row.input_tokens:,}", f"{row.output_tokens:,}", dollars
         )
     console = Console(highlight=False)
-    console.print(table)
+    if not estimate.rows:
+        console.print("No stage of this recipe asks a model for anything.")
+        return
+    console.print(rows)
     for note in estimate.notes:
-        console.print(note, markup=False)
+        console.print(note, markup=False, soft_wrap=True)

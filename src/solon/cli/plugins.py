@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from solon.cli.options import Json, print_json
+from solon.cli.options import Json, print_json, table
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -16,7 +16,7 @@ def _plugins() -> None:
 
 @app.command("list")
 def list_plugins(json: Json = False) -> None:
-    """List every plugin with the package that offers it. Imports none of them."""
+    """List every plugin and its package. Imports none of them."""
     from solon.plugins.registry import GROUPS, offers
 
     found = [offer for group in GROUPS for offer in offers(group)]
@@ -37,9 +37,8 @@ def list_plugins(json: Json = False) -> None:
         )
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("group", "kind", "package", "version", "target")
+    rows = table("group", "kind", "package")
     for offer in found:
-        table.add_row(offer.group, offer.kind, offer.package, offer.version, offer.target)
-    Console(highlight=False).print(table)
+        rows.add_row(offer.group, offer.kind, f"{offer.package} {offer.version}")
+    Console(highlight=False).print(rows)

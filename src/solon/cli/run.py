@@ -31,13 +31,13 @@ def _verb(name: str, until: str | None, help: str) -> Verb:  # noqa: A002
 
 
 VERBS = (
-    _verb("sample", "sample", "Draw the policy's completions."),
+    _verb("sample", "sample", "Draw completions of the prompts."),
     _verb("label", "label", "Judge the completions under the constitution."),
     _verb("build", "build", "Turn judgments into datasets."),
     _verb("train", "train", "Align the policy with the dataset."),
     _verb("evaluate", "evaluate", "Measure the trained policy against the untrained one."),
-    _verb("report", "report", "Write report.md and report.html, and print the table."),
-    _verb("run", None, "Do all stages. Again: go on where it stopped; what is done is not done twice."),
+    _verb("report", "report", "Write the report and print its table."),
+    _verb("run", None, "Do all stages, or go on where it stopped. What is done is not done twice."),
 )
 
 

@@ -125,7 +125,7 @@ class Case(Noun):
 
 
 class Constitution(Record):
-    """The principles a model is to live by. Its ``id`` names this exact text.
+    """The principles a model is to live by. Its ``id`` names what judges are asked under: principles and scale.
 
     Attributes:
         name: what reports and dataset cards call it.
@@ -142,6 +142,18 @@ class Constitution(Record):
     principles: tuple[Principle, ...]
     rating: RatingScale = RatingScale()
     cases: tuple[Case, ...] = ()
+
+    @cached_property
+    def id(self) -> str:
+        """16 hexadecimal digits of principles and rating scale; name, version, description and cases may change."""
+        return digest(self.model_dump(mode="json", include={"principles", "rating"}))[:16]
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __eq__(self, other: object) -> bool:
+        # not by id alone, which leaves the cases out
+        return isinstance(other, Constitution) and self.model_dump() == other.model_dump()
 
     def principle(self, name: str) -> Principle:
         """The principle of that id; ``KeyError`` when there is none."""
@@ -206,6 +218,7 @@ class Completion(Record):
     model: str
     seed: int | None = None
     temperature: NonNegativeFloat = 0.0
+    top_p: float = 1.0
     stop: StopReason = "end"
     usage: Usage = Usage()
 

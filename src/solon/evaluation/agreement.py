@@ -59,7 +59,7 @@ class Agreement(Evaluator):
             slot = wilson(counts.first_slot_wins, counts.decided)
             metrics = [
                 consistency("order_consistency", "labels", evidence.judgments),
-                metric("first_slot_wins", "labels", slot, counts.decided, note=".5 is no preference for a slot"),
+                metric("first_slot_wins", "labels", slot, counts.decided, note="50 % is no preference for a slot"),
             ]
         if self.other is not None:
             metrics.append(await _agreement(self.other, evidence))
@@ -76,7 +76,7 @@ async def _agreement(other: Labeler, evidence: Evidence) -> Metric:
     failed = sum("failed" in pair or "not_asked" in pair for pair in told)
     label_ties, other_ties = (sum(pair[side] == "tie" for pair in told) for side in (0, 1))
     agreed = sum(label == said for label, said in decided)
-    note = f"with {other.name}, where both prefer one; {label_ties} ties of the labels, {other_ties} of the other"
+    note = f"with {other.name}, where both prefer one; {label_ties:,} ties of the labels, {other_ties:,} of the other"
     return metric("agreement", "labels", wilson(agreed, len(decided)), len(decided), failed=failed, note=note)
 
 

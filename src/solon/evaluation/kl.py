@@ -45,6 +45,8 @@ class KL(Evaluator):
         notes = ["KL(after || before), Monte Carlo"]
         if temperatures:
             notes.append(f"biased: drawn at temperature {', '.join(f'{one:g}' for one in temperatures)}")
+        if any(pair.after.top_p < 1 for pair in pairs):
+            notes.append("biased: drawn with top_p below 1")
         if cut_off:
             notes.append(f"{cut_off} cut off")
         return [metric("kl", "pair", mean_t(finite), len(finite), failed=failed, unit="nats", note="; ".join(notes))]

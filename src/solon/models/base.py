@@ -108,6 +108,10 @@ class ChatModel(Plugin):
         """What the ledger's key holds of the model: all that may change a reply; no secret and no path."""
         return dict(self.settings())
 
+    def effects(self) -> dict[str, object]:
+        """``describe()``."""
+        return self.describe()
+
     async def complete(self, request: Request) -> Reply:
         """Answers one request, in one attempt.
 

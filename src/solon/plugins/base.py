@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -78,8 +78,15 @@ class Plugin(Settings):
     group: ClassVar[str]
 
     def settings(self) -> dict[str, Any]:
-        """``kind`` and every setting as plain JSON values: what is hashed, written to ``run.json`` and shown."""
-        return {"kind": self.kind, **_fields(self)}
+        """``kind`` and every setting as plain JSON values: what is written to ``run.json`` and shown."""
+        return {"kind": self.kind, **_fields(self, lambda plugin: plugin.settings())}
+
+    def effects(self) -> dict[str, Any]:
+        """As ``settings``, with all that may change a result and nothing else: what decides whether a stage is done.
+
+        Chat models answer with what they *are* (``describe``): another port or time-out makes no other judge.
+        """
+        return {"kind": self.kind, **_fields(self, lambda plugin: plugin.effects())}
 
     def identity(self) -> str:
         """16 hexadecimal digits that change whenever a setting does."""
@@ -94,20 +101,21 @@ class Plugin(Settings):
         return [problem for plugin in nested if isinstance(plugin, Plugin) for problem in plugin.problems()]
 
 
-def _fields(model: BaseModel) -> dict[str, Any]:
-    return {field.alias or name: plain(getattr(model, name)) for name, field in type(model).model_fields.items()}
+def _fields(model: BaseModel, of_plugin: Callable[[Plugin], dict[str, Any]]) -> dict[str, Any]:
+    fields = type(model).model_fields.items()
+    return {field.alias or name: _plain(getattr(model, name), of_plugin) for name, field in fields}
 
 
-def plain(value: Any) -> Any:
-    """A setting as plain JSON values, nested plugins with their ``kind``."""
+def _plain(value: Any, of_plugin: Callable[[Plugin], dict[str, Any]]) -> Any:
+    """A setting as plain JSON values."""
     if isinstance(value, Plugin):
-        return value.settings()
+        return of_plugin(value)
     if isinstance(value, BaseModel):
-        return _fields(value)
+        return _fields(value, of_plugin)
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, of_plugin) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [_plain(item, of_plugin) for item in value]
     if isinstance(value, int | float | bool) or value is None:
         return value
     return str(value)

@@ -129,7 +129,8 @@ def _drops(built: Built) -> Iterator[str]:
     for name, split in list(built.datasets.items())[:1]:
         dropped, kept = sum(built.dropped.get(name, {}).values()), split.train + split.test
         if dropped > _DROPPED_SHARE * (dropped + kept):
-            yield f"{dropped:,} {name} rows were left out and {kept:,} kept: what is left may not be typical."
+            left = f"{counted(dropped, f'{name} row')} {'was' if dropped == 1 else 'were'} left out"
+            yield f"{left} and {kept:,} kept: what is left may not be typical."
 
 
 def _always(summary: Summary, table: tuple[Row, ...]) -> Iterator[str]:

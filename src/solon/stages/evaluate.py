@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 from solon.data.artifacts import read_jsonl, write_json, writing_jsonl
@@ -15,7 +16,7 @@ from solon.errors import DataError, StageIncomplete
 from solon.evaluation.base import Decoding, Evidence, Pair
 from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
-from solon.plugins.base import located
+from solon.plugins.base import Location, located
 from solon.recipe import Evaluate, Recipe
 from solon.stages.label import candidates
 from solon.stages.run import Run, Stage, policy_model, stage, window
@@ -36,7 +37,7 @@ def evaluate(run: Run) -> None:
     assert plan is not None
     assert recipe.policy is not None
     checkpoint = Checkpoint.model_validate(run.directory.summary("train")["checkpoint"])
-    given = [] if recipe.dataset is not None else [one.prompt for one in candidates(run)]
+    given = trained_prompts(recipe.dataset) if recipe.dataset else [one.prompt for one in candidates(run)]
     prompts = held_out_prompts(recipe, given)
     before = policy_model(recipe.policy)
     after = trained_model(run, checkpoint)
@@ -47,8 +48,8 @@ def evaluate(run: Run) -> None:
         "model": before.describe(),
         "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
         "rating": run.constitution.rating.model_dump(mode="json"),
-        "label": recipe.label.settings() if recipe.label is not None else None,
-        "measures": [measure.settings() for measure in plan.measures],
+        "label": recipe.label.effects() if recipe.label is not None else None,
+        "measures": [measure.effects() for measure in plan.measures],
         "models": [model.describe() for model in examiners(recipe)],
         "sampling": [plan.temperature, plan.top_p, plan.max_tokens or recipe.sample.max_tokens],
         "seed": recipe.seed,
@@ -66,12 +67,22 @@ def examiners(recipe: Recipe) -> list[ChatModel]:
     return [*own, *(labeler.models() if labeler is not None else ())]
 
 
+def trained_prompts(dataset: Location) -> list[Prompt]:
+    """The prompts of a dataset's train split.
+
+    Raises:
+        DataError: it has no column of prompts.
+    """
+    path = Path(located(dataset))
+    return list(read_prompts(path if path.is_file() else path / "train.parquet").prompts)
+
+
 def held_out_prompts(recipe: Recipe, given: Sequence[Prompt]) -> tuple[Prompt, ...]:
     """The prompts to evaluate on, none of which is trained on.
 
     Args:
         recipe: one that evaluates.
-        given: the prompts that are labeled; none when the recipe begins at a dataset.
+        given: the prompts that are labeled, or those of the dataset that the recipe begins at.
 
     Raises:
         DataError: there are none, or one of them is trained on.
@@ -149,6 +160,7 @@ async def _evaluate(
                 metrics += await measure.evaluate(evidence)
                 warnings += measure.warnings(evidence)
                 bar.advance()
+        _refuse_failures(metrics, run.recipe.max_failed)
     write_json(work.file("evaluation/metrics.json"), [metric.model_dump(mode="json") for metric in metrics])
     shown: Decoding = "sample" if "sample" in pairs else decodings[0]
     with writing_jsonl(work.file("evaluation/samples.jsonl")) as write:
@@ -175,6 +187,16 @@ async def _evaluate(
         unavailable=stream.tally.unavailable,
         warnings=warnings,
     )
+
+
+def _refuse_failures(metrics: Sequence[Metric], limit: float) -> None:
+    """A number that rests on what few items could be measured is no number."""
+    for metric in metrics:
+        if metric.of != "labels" and metric.failed > limit * (metric.n + metric.failed):
+            raise StageIncomplete(
+                f"{metric.name} could not be measured on {metric.failed} of {metric.n + metric.failed} items, more "
+                f"than max_failed {limit:.0%} allows; look at what its judge or rule needs ({metric.method})"
+            )
 
 
 def _answered(

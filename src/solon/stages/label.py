@@ -14,7 +14,7 @@ from solon.data.verdicts import OrderConsistency, order_consistency
 from solon.errors import StageIncomplete
 from solon.labelers.base import Labeler
 from solon.plugins.base import located
-from solon.stages.run import Run, Stage, stage, window
+from solon.stages.run import Run, Stage, refuse_problems, stage, window
 from solon.stream import Stream
 
 ENOUGH_TO_TELL = 50
@@ -35,12 +35,12 @@ def label(run: Run) -> None:
         "candidates": candidates_identity(run),
         "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
         "rating": run.constitution.rating.model_dump(mode="json"),
-        "label": labeler.settings(),
-        "models": [model.describe() for model in labeler.models()],
+        "label": labeler.effects(),
     }
     again = run.directory.summary("label").get("failed", {}).get("unavailable", 0) > 0
     with stage(run, "label", inputs, again=again) as work:
         if work is not None:
+            refuse_problems(labeler)
             work.summary["labeler"] = labeler.name
             asyncio.run(_label(run, work, labeler, source))
 

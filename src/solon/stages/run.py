@@ -13,11 +13,11 @@ from typing import Any
 from solon.constitution.library import resolve
 from solon.data.prompts import Prompts, read_prompts
 from solon.data.records import Constitution
-from solon.errors import ModelError
+from solon.errors import ModelError, Problem, RecipeError
 from solon.ledger import Ledger
 from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
-from solon.plugins.base import base_folder, located
+from solon.plugins.base import Plugin, base_folder, located
 from solon.progress import Progress, Silent
 from solon.recipe import Opened, Recipe
 from solon.rundir import RunDirectory, clock
@@ -110,6 +110,17 @@ def policy_model(policy: Policy, *, model: str | None = None, adapter: str | Non
         threads=policy.threads,
         batch_size=policy.batch_size,
     )
+
+
+def refuse_problems(*plugins: Plugin) -> None:
+    """Stops before any work when a plugin already knows that it cannot do it here.
+
+    Raises:
+        RecipeError: with every problem.
+    """
+    found = [Problem("", problem) for plugin in plugins for problem in plugin.problems()]
+    if found:
+        raise RecipeError(found)
 
 
 def forget_others(run: Run, stages: Collection[str]) -> None:

@@ -15,6 +15,7 @@ from solon.data.records import (
     Failed,
     Judgment,
     Message,
+    Metric,
     Principle,
     Prompt,
     Question,
@@ -22,14 +23,14 @@ from solon.data.records import (
     Scored,
     Task,
 )
-from solon.errors import ModelRejected, PluginError
+from solon.errors import ModelRejected, PluginError, StageIncomplete
 from solon.labelers.pairwise import Pairwise
 from solon.ledger import Ledger
 from solon.models.base import Price, Request
 from solon.models.scripted import Scripted
 from solon.recipe import Opened, Recipe, read
 from solon.rundir import RunDirectory
-from solon.stages.evaluate import examiners
+from solon.stages.evaluate import _refuse_failures, examiners
 from solon.stages.label import Tally
 from solon.stages.run import Run, policy_model, stage
 from solon.stages.sample import reasons, remedies
@@ -169,3 +170,12 @@ def test_a_model_that_has_gone_for_good_does_not_undo_a_stage_that_was_done(tmp_
         assert run.directory.is_done("label", {"judge": 1})
         with pytest.raises(ModelRejected), stage(run, "label", {"judge": 2}, again=True):
             raise ModelRejected("no key")  # of another judge, there is nothing yet
+
+
+def test_an_evaluation_that_mostly_failed_is_no_evaluation():
+    """Three of four items without a verdict leave a number that says nothing. Labels' own failures stopped them."""
+    measured = Metric(name="win_rate", of="pair", value=0.5, low=0, high=1, n=1, failed=3, method="judge m")
+    with pytest.raises(StageIncomplete, match="win_rate could not be measured on 3 of 4 items"):
+        _refuse_failures([measured], limit=0.5)
+    _refuse_failures([measured], limit=0.75)
+    _refuse_failures([measured.model_copy(update={"of": "labels"})], limit=0.0)
