@@ -67,6 +67,6 @@ def test_the_labeler_of_contributing_works() -> None:
     """It is what a plugin author starts from."""
     (code,) = blocks(ROOT / "CONTRIBUTING.md", "python")
     namespace: dict[str, object] = {"__name__": "my_package"}
-    exec(compile(code, "CONTRIBUTING.md", "exec"), namespace)
+    exec(compile(code, "CONTRIBUTING.md", "exec", dont_inherit=True), namespace)  # not our __future__ imports
     brevity = namespace["Brevity"]
     assert brevity(limit=50).settings() == {"kind": "brevity", "limit": 50}  # type: ignore[operator]

@@ -31,11 +31,11 @@ CPU in about a minute:
 
 Then make it yours:
 
-- change a principle in `constitution.yaml` and run again: the completions are kept, and what was judged under the text
-  that is there now is not judged again;
-- put your own prompts into `prompts.jsonl`, one JSON object a line: `{{"prompt": "..."}}`;
-- take a real model: `policy: {{model: meta-llama/Llama-3.1-8B-Instruct, load_in_4bit: true}}` in `recipe.yaml`;
-- take a real judge: `judge: {{kind: endpoint, base_url: "http://localhost:8000/v1", model: ...}}`.
+- change a principle in `constitution.yaml` and run again: the completions are kept, all else is done again;
+- put your own prompts into `prompts.jsonl` and `held_out.jsonl`, one JSON object a line: `{{"prompt": "..."}}`;
+- take a real judge in `recipe.yaml`: `judge: {{kind: endpoint, base_url: "http://localhost:8000/v1", model: ...}}`;
+- take a real model, on a GPU: `policy: {{model: meta-llama/Llama-3.1-8B-Instruct}}`, and `lora: {{r: 16}}` in `train`.
+  Then take out `learning_rate` and `max_tokens`, which suit tiny models, and lower both `batch_size`.
 """
 
 

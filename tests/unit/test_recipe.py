@@ -100,6 +100,20 @@ def test_an_override_is_applied_and_a_wrong_one_is_named(recipe: Path) -> None:
     assert "not of the form key.path=value" in only
 
 
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("train.kind=ppo", "command line, train.kind: no trainer is called 'ppo'"),
+        ("train=ppo", "command line, train: no trainer is called 'ppo'"),
+        ("trian.beta=1", "command line, trian.beta: unknown key 'trian' (did you mean 'train'?"),
+        ("label={kind: pairwise, juge: x}", "command line, label: unknown key 'juge' (did you mean 'judge'?"),
+    ],
+)
+def test_what_an_override_breaks_is_not_looked_for_in_the_file(recipe: Path, override: str, says: str) -> None:
+    """The file has a line for `train` too, and nothing is wrong with it."""
+    assert any(line.startswith(says) for line in problems(recipe, override))
+
+
 def test_what_is_run_is_written_out_with_its_overrides(recipe: Path) -> None:
     """A run directory must say what was run, not what the file said."""
     assert "n: 7" in read(recipe, ["sample.n=7"]).text()

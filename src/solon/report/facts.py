@@ -52,7 +52,7 @@ def label_facts(summary: Summary) -> list[Fact]:
         value = number(metric.value, metric.unit)
         text = f"{value}{interval} on {metric.n:,}{failed_too}{f', {note}' if note else ''}"
         name, _, part = lower_first(label(metric.name)).partition(": ")
-        facts.append(Fact(name, f"{text}{f', of the examiner of {part}' if metric.of == 'pair' else ''}"))
+        facts.append(Fact("examiner", f"{name} in {part}: {text}") if metric.of == "pair" else Fact(name, text))
     return facts
 
 

@@ -67,7 +67,7 @@ def _facts(facts: list[Fact]) -> Table:
 def _table(table: tuple[Row, ...]) -> Table:
     failed = any(row.metrics[-1].failed for row in table)
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    grid.add_column("metric", min_width=11, max_width=16, overflow="fold")
+    grid.add_column("metric", min_width=11, max_width=17, overflow="fold")
     grid.add_column("before [95%]", no_wrap=True)
     grid.add_column("after [95%]", no_wrap=True)
     grid.add_column("change", no_wrap=True, justify="right")
