@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from project import RECIPE, SAMPLING, Project
+from project import RECIPE, SAMPLING, Project, artifacts
 
 
 def test_a_verb_for_a_stage_that_the_recipe_has_not_does_nothing(project: Project) -> None:
@@ -38,3 +38,16 @@ def test_a_report_shows_the_recipe_that_was_run(project: Project, change: str) -
         assert project.solon("run", "recipe.yaml", *words, "--quiet")[0] == 0
         shown = (project.run_dir / "report.md").read_text()
         assert (change.replace("=", ": ") in shown) is bool(words)
+
+
+def test_a_recipe_that_cannot_work_here_moves_nothing(project: Project) -> None:
+    """A slip in a model's path is found before the results of the last run are set aside."""
+    assert project.solon("run", "recipe.yaml")[0] == 0
+    before = artifacts(project.run_dir)
+    judge = "{kind: pairwise, judge: {kind: transformers, model: ./nowhere}}"
+    code, _, err = project.solon("run", "recipe.yaml", f"label={judge}")
+    assert code == 2
+    assert "there is no such model folder" in err
+    assert not (project.run_dir / "previous").exists()
+    kept = artifacts(project.run_dir)
+    assert {name for name in before if kept.get(name) != before[name]} <= {"recipe.yaml", "run.json"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -74,6 +75,9 @@ class Transformers(ChatModel):
                     check(located(location))
             except DataError as error:
                 found += map(str, error.problems)
+        no_gpu = shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists()
+        if no_gpu and (self.load_in_4bit or self.device == "cuda"):
+            found.append("load_in_4bit and device 'cuda' need an NVIDIA GPU, and there is none here: take them out")
         if any(find_spec(package) is None for package in ("torch", "transformers")):
             found.append(str(MissingExtra("a model that runs in this process", "train")))
         return found

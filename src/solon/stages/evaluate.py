@@ -55,7 +55,7 @@ def evaluate(run: Run) -> None:
         "seed": recipe.seed,
     }
     again = run.directory.summary("evaluate").get("unavailable", 0) > 0
-    with stage(run, "evaluate", inputs, again=again) as work:
+    with stage(run, "evaluate", inputs, needs=plan.measures, again=again) as work:
         if work is not None:
             asyncio.run(_evaluate(run, work, plan, prompts, before, after))
 

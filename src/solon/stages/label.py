@@ -11,10 +11,10 @@ from solon.data.artifacts import read_jsonl, writing_jsonl
 from solon.data.candidates import read_candidates
 from solon.data.records import Candidates, Failed, Judgment, Scored, Usage
 from solon.data.verdicts import OrderConsistency, order_consistency
-from solon.errors import StageIncomplete
+from solon.errors import PluginError, SolonError, StageIncomplete
 from solon.labelers.base import Labeler
 from solon.plugins.base import located
-from solon.stages.run import Run, Stage, refuse_problems, stage, window
+from solon.stages.run import Run, Stage, stage, window
 from solon.stream import Stream
 
 ENOUGH_TO_TELL = 50
@@ -38,9 +38,8 @@ def label(run: Run) -> None:
         "label": labeler.effects(),
     }
     again = run.directory.summary("label").get("failed", {}).get("unavailable", 0) > 0
-    with stage(run, "label", inputs, again=again) as work:
+    with stage(run, "label", inputs, needs=[labeler], again=again) as work:
         if work is not None:
-            refuse_problems(labeler)
             work.summary["labeler"] = labeler.name
             asyncio.run(_label(run, work, labeler, source))
 
@@ -71,7 +70,16 @@ async def _label(run: Run, work: Stage, labeler: Labeler, source: Path | None) -
     models = labeler.models()
 
     async def examine(one: Candidates) -> tuple[Judgment, ...]:
-        return await labeler.examine(one, run.constitution)
+        try:
+            return await labeler.examine(one, run.constitution)
+        except SolonError:
+            raise
+        except Exception as error:
+            # whatever a labeler of somebody else's raises, the user needs its name
+            raise PluginError(
+                f"labeler {labeler.kind!r} ({type(labeler).__module__}) raised {type(error).__name__}: {error}. "
+                "What it cannot judge it should answer with Failed; --debug shows where"
+            ) from error
 
     with (
         writing_jsonl(work.file("judgments.jsonl")) as write,
@@ -135,10 +143,15 @@ class Tally:
         reason = self.failed.most_common(1)[0][0]
         said = self.said[reason]
         example = f" {self.labeler.name} said, for example: {said[:200]!r}." if said else ""
+        remedy = (
+            "Run again to ask for those that were unavailable"
+            if reason == "unavailable"
+            else "Asking again would give the same replies: change the judge or its settings, or the constitution"
+        )
         raise StageIncomplete(
             f"{self.failed.total():,} of {self.judgments:,} judgments failed ({reasons}); max_failed allows "
-            f"{self.limit:.0%}; {when}.{example} No failed judgment became a label; every reply is in the ledger, so "
-            "running again asks only for what is missing"
+            f"{self.limit:.0%}; {when}.{example} No failed judgment became a label, and every reply is in the ledger. "
+            f"{remedy}"
         )
 
     def summary(self) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -131,19 +131,24 @@ def forget_others(run: Run, stages: Collection[str]) -> None:
 
 
 @contextmanager
-def stage(run: Run, name: str, inputs: Mapping[str, Any], *, again: bool = False) -> Iterator[Stage | None]:
+def stage(
+    run: Run, name: str, inputs: Mapping[str, Any], *, needs: Sequence[Plugin] = (), again: bool = False
+) -> Iterator[Stage | None]:
     """``None`` when the stage is done with these inputs; otherwise what it fills, noted when the block ends.
 
     ``again`` does it once more although the inputs are the same: calls that were unavailable may be answered now. If
-    the model cannot be asked at all by now, what was there stays: it was enough before.
+    the model cannot be asked at all by now, what was there stays: it was enough before. ``needs`` are the plugins that
+    do the work: a problem that they know of already stops it before anything of an earlier recipe is moved.
     """
     if run.directory.is_done(name, inputs):
         if not again:
             run.progress.say(f"{name:<9} done before, with the same inputs")
             yield None
             return
-    elif (aside := run.directory.set_aside(name)) is not None:
-        run.progress.say(f"{name:<9} its inputs have changed; what was there is now in {aside}")
+    else:
+        refuse_problems(*needs)
+        if (aside := run.directory.set_aside(name)) is not None:
+            run.progress.say(f"{name:<9} its inputs have changed; what was there is now in {aside}")
     started = clock()
     work = Stage(run, name)
     try:

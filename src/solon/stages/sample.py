@@ -10,7 +10,7 @@ from solon.data.artifacts import writing_jsonl
 from solon.data.records import Candidates, Completion, Prompt, Usage, digest
 from solon.errors import ModelUnavailable, PromptTooLong, StageIncomplete
 from solon.models.base import ChatModel, Price, Reply, Request
-from solon.stages.run import Run, Stage, policy_model, refuse_problems, stage, window
+from solon.stages.run import Run, Stage, policy_model, stage, window
 from solon.stream import ask
 
 UNAVAILABLE, TOO_LONG = "unavailable", "prompt too long"
@@ -33,9 +33,8 @@ def sample(run: Run) -> None:
         **recipe.sample.model_dump(exclude={"model"}),
     }
     again = run.directory.summary("sample").get("missing", {}).get(UNAVAILABLE, 0) > 0
-    with stage(run, "sample", inputs, again=again) as work:
+    with stage(run, "sample", inputs, needs=[model], again=again) as work:
         if work is not None:
-            refuse_problems(model)
             work.summary["duplicates"] = prompts.duplicates
             asyncio.run(_sample(run, work, prompts.prompts, model))
 

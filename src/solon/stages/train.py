@@ -11,7 +11,7 @@ from solon.errors import DataError, PluginError
 from solon.models.transformers import unload
 from solon.plugins.base import located
 from solon.progress import Bar
-from solon.stages.run import Run, policy_model, refuse_problems, stage
+from solon.stages.run import Run, policy_model, stage
 from solon.trainers.launch import run_training
 
 DATASET_OF: dict[type[Record], str] = {Preference: "preference", Rating: "unpaired", Demonstration: "sft"}
@@ -42,10 +42,9 @@ def train(run: Run) -> None:
         "train": trainer.effects(),
         "seed": recipe.seed,
     }
-    with stage(run, "train", inputs) as work:
+    with stage(run, "train", inputs, needs=[policy_model(policy), trainer]) as work:
         if work is None:
             return
-        refuse_problems(policy_model(policy), trainer)  # before a process is started that would find them late
         unload()  # the training process needs the memory, above all the GPU's
         out = run.path / "checkpoints" / trainer.kind
         with run.progress.stage("train", None, "steps") as bar:

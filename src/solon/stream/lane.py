@@ -269,6 +269,6 @@ def _reached(full: NoRoom, model: str) -> BudgetReached:
     doubt = f", ${full.in_doubt / NANO:.4f} of it in doubt" if full.in_doubt else ""
     return BudgetReached(
         f"budget {full.budget!r} is reached: ${full.spent / NANO:.4f} of ${full.cap / NANO:.4f} is spent{doubt}, and "
-        f"the next request to {model} could cost ${full.needed / NANO:.4f}. Everything so far is kept; raise the cap "
+        f"the next request to {model} could cost ${full.needed / NANO:.4f}. Everything so far is kept; raise max_usd "
         "to go on"
     )
