@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from solon.constitution.library import resolve
 from solon.data.candidates import read_candidates
 from solon.data.prompts import read_prompts
@@ -14,7 +16,7 @@ from solon.labelers.base import Labeler
 from solon.labelers.prompt import principles_text, template
 from solon.models.base import ChatModel
 from solon.plugins.base import located
-from solon.recipe import Opened
+from solon.recipe import Evaluate, Opened, Recipe
 from solon.stages.run import policy_model
 
 CHARACTERS_A_TOKEN = 3.5
@@ -45,6 +47,15 @@ class Plan(Noun):
         return sum(known) if len(known) == len(self.rows) else None
 
 
+@dataclass(frozen=True)
+class _Responses:
+    """What there is to judge: prompts, responses a prompt, and the tokens of the longest response."""
+
+    prompts: list[Prompt]
+    n: int
+    longest: int
+
+
 def plan_of(opened: Opened) -> Plan:
     """Counts requests and tokens from the prompts, the constitution and the settings. Loads no model, asks nobody.
 
@@ -53,40 +64,14 @@ def plan_of(opened: Opened) -> Plan:
     recipe = opened.recipe
     constitution = resolve(located(recipe.constitution))
     rows: list[Row] = []
-    completion = recipe.sample.max_tokens
+    responses = _responses(recipe)
     if recipe.prompts is not None:
-        prompts = list(read_prompts(located(recipe.prompts), recipe.columns).prompts)
-        n: float = recipe.sample.n
-        policy = recipe.sample.model
-        if policy is None:
-            assert recipe.policy is not None
-            policy = policy_model(recipe.policy)
-        asked = sum(tokens(prompt.text) for prompt in prompts) * recipe.sample.n
-        requests = len(prompts) * recipe.sample.n
-        rows.append(_row("sample", policy, requests, asked, requests * completion))
-    elif recipe.candidates is not None:
-        given = read_candidates(located(recipe.candidates), recipe.columns).candidates
-        prompts = [one.prompt for one in given]
-        texts = [one.text for candidates in given for one in candidates.completions]
-        n = len(texts) / max(1, len(given))
-        completion = max((tokens(text) for text in texts), default=completion)
-    else:
-        prompts, n = [], 0
+        rows.append(_sampled(recipe, responses))
     if recipe.label is not None:
-        rows += _judged("label", recipe.label, prompts, round(n), constitution, completion)
+        judged = responses.prompts
+        rows += _judged("label", recipe.label, judged, responses.n, constitution, responses.longest)
     if recipe.evaluate is not None:
-        held_out = [one for one in prompts if is_held_out(one, recipe.build.held_out, recipe.seed)]
-        if recipe.evaluate.prompts is not None:
-            held_out = list(read_prompts(located(recipe.evaluate.prompts), recipe.columns).prompts)
-        assert recipe.policy is not None
-        decodings = {need for measure in recipe.evaluate.measures for need in measure.needs} or {"sample"}
-        answers = 2 * len(decodings) * len(held_out)  # of the untrained and the trained policy
-        longest = recipe.evaluate.max_tokens or recipe.sample.max_tokens
-        asked = 2 * len(decodings) * sum(tokens(prompt.text) for prompt in held_out)
-        rows.append(_row("evaluate", policy_model(recipe.policy), answers, asked, answers * longest))
-        for measure in recipe.evaluate.measures:
-            for labeler, asked_about in _examined(measure, recipe.label, prompts, held_out, round(n)):
-                rows += _judged("evaluate", labeler, asked_about, 2, constitution, longest)
+        rows += _evaluated(recipe, recipe.evaluate, responses, constitution)
     notes = [
         f"Tokens are upper estimates: {CHARACTERS_A_TOKEN} characters a token, completions as long as max_tokens.",
         "Replies that the ledger holds are not asked for again and cost nothing.",
@@ -94,6 +79,46 @@ def plan_of(opened: Opened) -> Plan:
     if recipe.max_usd is not None:
         notes.append(f"max_usd stops the run before it spends more than ${recipe.max_usd:,.2f}.")
     return Plan(rows=tuple(rows), notes=tuple(notes))
+
+
+def _responses(recipe: Recipe) -> _Responses:
+    longest = recipe.sample.max_tokens
+    if recipe.prompts is not None:
+        prompts = list(read_prompts(located(recipe.prompts), recipe.columns).prompts)
+        return _Responses(prompts, recipe.sample.n, longest)
+    if recipe.candidates is not None:
+        given = read_candidates(located(recipe.candidates), recipe.columns).candidates
+        texts = [one.text for candidates in given for one in candidates.completions]
+        longest = max((tokens(text) for text in texts), default=longest)
+        return _Responses([one.prompt for one in given], round(len(texts) / max(1, len(given))), longest)
+    return _Responses([], 0, longest)
+
+
+def _sampled(recipe: Recipe, responses: _Responses) -> Row:
+    model = recipe.sample.model
+    if model is None:
+        assert recipe.policy is not None
+        model = policy_model(recipe.policy)
+    requests = len(responses.prompts) * responses.n
+    asked = sum(tokens(prompt.text) for prompt in responses.prompts) * responses.n
+    return _row("sample", model, requests, asked, requests * responses.longest)
+
+
+def _evaluated(recipe: Recipe, plan: Evaluate, responses: _Responses, constitution: Constitution) -> list[Row]:
+    assert recipe.policy is not None
+    held_out = [one for one in responses.prompts if is_held_out(one, recipe.build.held_out, recipe.seed)]
+    if plan.prompts is not None:
+        held_out = list(read_prompts(located(plan.prompts), recipe.columns).prompts)
+    longest = plan.max_tokens or recipe.sample.max_tokens
+    decodings = {need for measure in plan.measures for need in measure.needs} or {"sample"}
+    each = 2 * len(decodings)  # answers of the untrained and the trained policy
+    asked = each * sum(tokens(prompt.text) for prompt in held_out)
+    answers = each * len(held_out)
+    rows = [_row("evaluate", policy_model(recipe.policy), answers, asked, answers * longest)]
+    for measure in plan.measures:
+        for labeler, prompts in _examined(measure, recipe.label, responses.prompts, held_out, responses.n):
+            rows += _judged("evaluate", labeler, prompts, 2, constitution, longest)
+    return rows
 
 
 def tokens(text: str) -> int:
