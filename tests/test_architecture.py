@@ -16,9 +16,10 @@ SLOW_TO_IMPORT = HEAVY | {"scipy", "matplotlib", "statsmodels", "openai", "anthr
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
     ["errors", "__init__"],
-    ["data.records"],
+    ["data.records", "data.identity", "data.results"],
     ["plugins", "plugins.base", "document"],
-    ["models.base", "models.estimate"],
+    ["statistics"],
+    ["models.base", "models.batch", "models.estimate"],
     ["labelers.base", "trainers.base", "evaluation.base"],
     ["plugins.registry"],
     ["data"],

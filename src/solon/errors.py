@@ -105,15 +105,23 @@ class ModelUnavailable(ModelError):
         retry_after: seconds the server asked us to wait, if it did.
         throttled: the server is well and only asks for fewer requests (status 429).
         maybe_billed: the server may have done the work although no usable reply came, so it may be on the bill.
+        malformed: it answered, and what it sent is no reply: no choices, null content, a web page with status 200.
     """
 
     def __init__(
-        self, message: str, *, retry_after: float | None = None, throttled: bool = False, maybe_billed: bool = False
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        throttled: bool = False,
+        maybe_billed: bool = False,
+        malformed: bool = False,
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.throttled = throttled
         self.maybe_billed = maybe_billed
+        self.malformed = malformed
 
 
 class ModelRejected(ModelError):

@@ -53,7 +53,7 @@ def sent(ledger: Ledger, of: Call, reserve: int = 0, *budgets: Budget) -> object
 def test_the_key_is_the_digest_of_the_models_description_and_the_request():
     """The formula is the contract: a reply must be found again by any version of solon that keeps it."""
     asked = request(temperature=0.5, seed=7, choices=("A", "B"), attempt=1)
-    assert Call.of(MODEL, asked).key == digest({"model": MODEL.describe(), "request": asked.model_dump(mode="json")})
+    assert Call.of(MODEL, asked).key == digest({"model": MODEL.describe(), "request": asked.content()})
 
 
 def test_a_recorded_reply_is_there_when_the_ledger_is_opened_again(tmp_path: Path):

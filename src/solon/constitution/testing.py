@@ -105,12 +105,12 @@ async def _run(number: int, case: Case, constitution: Constitution, labeler: Lab
     question = Question(prompt=Prompt.of(case.prompt), principles=(principle,), options=(better, worse))
     judgments = await asyncio.gather(labeler.label(question), labeler.label(question.reversed()))
     first, second = (judgment.outcome for judgment in judgments)
-    if isinstance(first, Failed) or isinstance(second, Failed):
-        failed = first if isinstance(first, Failed) else second
-        verdict: Verdict = "failed"
-        reason = _reason(failed) if isinstance(failed, Failed) else None
-    else:
+    verdict: Verdict
+    if isinstance(first, Scored) and isinstance(second, Scored):
         verdict, reason = _verdict(_share(first, 0), _share(second, 1)), None
+    else:
+        verdict = "failed"
+        reason = next((_reason(outcome) for outcome in (first, second) if isinstance(outcome, Failed)), None)
     return CaseResult(
         number=number,
         case=case,
@@ -145,12 +145,18 @@ def _reason(failed: Failed) -> str:
     match failed.reason:
         case "unavailable":
             why = "the judge could not be reached"
+        case "malformed":
+            why = "what answers is no reply of a judge"
         case "unparseable":
             why = "the judge gave no verdict"
         case "truncated":
             why = "the judge's reply was cut off"
         case "refused":
             why = "the judge refused"
+        case "filtered":
+            why = "the judge's provider filtered it out"
+        case "disagreed":
+            why = "nothing follows from the votes of the judges"
         case "too_long":
             why = "the case is too long for the judge"
         case "error":

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from solon.data.records import Completion, Failed, Judgment, Principle, Scored
+from solon.data.records import Completion, Failed, Judgment, Principle, Revised, Scored
 from solon.errors import PluginError
 
 
@@ -90,7 +90,7 @@ def _score(judgments: Iterable[Judgment], principles: Mapping[str, Principle]) -
                         "one score in [0, 1] was expected"
                     )
                 given.append(scores[0])
-            case Failed():
+            case Failed() | Revised():
                 pass
             case _:
                 assert_never(judgment.outcome)

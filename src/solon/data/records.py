@@ -1,56 +1,24 @@
 """The nouns: every kind of record that flows through solon, on one page.
 
 All are frozen, closed to unknown fields, and identified by the hash of their content, so the same thing has the
-same name in every run and on every machine.
+same name in every run and on every machine. ``solon.data.identity`` says how, ``solon.data.results`` holds the two that
+come out at the end.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+import math
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, field_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, field_validator
 
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces, pure ASCII (so that lone surrogates survive): what gets hashed."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of the canonical JSON of ``value``, 64 hexadecimal digits."""
-    return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()
-
-
-class Noun(BaseModel):
-    """Base of all that follows: immutable, closed to unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Record(Noun):
-    """A noun that is identified by the hash of its content."""
-
-    @cached_property
-    def id(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of the record's content."""
-        return digest(self.model_dump(mode="json"))[:16]
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and type(self) is type(other) and self.id == other.id
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with some fields changed, and so with an id of its own."""
-        copy = super().model_copy(update=update, deep=deep)
-        copy.__dict__.pop("id", None)  # pydantic copies caches too
-        return copy
-
+from solon.data.identity import Noun as Noun
+from solon.data.identity import Record as Record
+from solon.data.identity import canonical as canonical
+from solon.data.identity import digest as digest
+from solon.data.results import Checkpoint as Checkpoint
+from solon.data.results import Metric as Metric
 
 # ---------------------------------------------------------------- what the user writes
 
@@ -174,17 +142,29 @@ class Message(Noun):
 
 
 class Usage(Noun):
-    """Tokens of one reply, as the model counted them. ``cached_tokens`` is the part of the input read from a cache."""
+    """Tokens of one reply, as the model counted them.
+
+    Attributes:
+        input_tokens: all that was read, whether fresh, from a cache, or into one.
+        output_tokens: all that was written, hidden reasoning included.
+        cached_tokens: the part of the input that was read from a cache.
+        cache_write_tokens: the part of the input that was written into a cache at a price of its own (Anthropic).
+        estimated: the server did not count, so these are the most that there can be.
+    """
 
     input_tokens: NonNegativeInt = 0
     output_tokens: NonNegativeInt = 0
     cached_tokens: NonNegativeInt = 0
+    cache_write_tokens: NonNegativeInt = 0
+    estimated: bool = False
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            estimated=self.estimated or other.estimated,
         )
 
 
@@ -208,7 +188,8 @@ class Prompt(Record):
         return "\n".join(f"{message.role}: {message.content}" for message in self.messages)
 
 
-StopReason = Literal["end", "length", "refused"]
+StopReason = Literal["end", "length", "refused", "filtered"]
+"""``refused`` by the model itself, ``filtered`` by its provider."""
 
 
 class Completion(Record):
@@ -233,20 +214,55 @@ class Candidates(Record):
 
 # ---------------------------------------------------------------- what judges say
 
-FailureReason = Literal["unavailable", "unparseable", "truncated", "refused", "too_long", "error"]
+FailureReason = Literal[
+    "unavailable",  # no answer, however often it was asked: overload, time-outs, resets
+    "malformed",  #   answers that are no reply, however often: no choices, null content, a web page with status 200
+    "unparseable",  # a reply without a verdict in the form that was asked for
+    "truncated",  #   a reply that was cut off
+    "refused",  #     by the judge
+    "filtered",  #    by its provider
+    "too_long",  #    the question does not fit the judge
+    "disagreed",  #   members of a panel from whose votes nothing follows
+    "error",  #       a rule or program that could not be applied
+]
 
 
 class Scored(Record):
     """A verdict that was given.
 
     Attributes:
-        scores: one number an option, higher is better. Two compared options hold P(first is better) and its complement.
-        probability: the probability of the verdict when the model gave log-probabilities, in [0, 1]; else ``None``.
+        scores: one number an option, higher is better. Of two or more options, each one's is the share of the others
+            that it beats, in [0, 1]: of two, P(first is better) and its complement. Of one option, what ``scale`` says.
+        probability: how probable the verdict is to the judge itself, in [0, 1]; ``None`` when it does not say.
+        scale: ``share`` is in [0, 1]; ``logit`` is any finite number, whose sigmoid is the share (classifiers and
+            reward models; one option only).
     """
 
     kind: Literal["scored"] = "scored"
     scores: tuple[float, ...] = Field(min_length=1)
     probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    scale: Literal["share", "logit"] = "share"
+
+
+class Revision(Noun):
+    """One round of critique and revision (Bai et al. 2022, section 3.1): under which principle, and what was said."""
+
+    principle: str
+    critique: str
+    revision: str
+
+
+class Revised(Record):
+    """In place of a verdict, a better response.
+
+    Attributes:
+        completion: the last revision.
+        rounds: what led to it, at least one.
+    """
+
+    kind: Literal["revised"] = "revised"
+    completion: Completion
+    rounds: tuple[Revision, ...] = Field(min_length=1)
 
 
 class Failed(Record):
@@ -257,7 +273,7 @@ class Failed(Record):
     raw: str | None = None
 
 
-Outcome = Annotated[Scored | Failed, Field(discriminator="kind")]
+Outcome = Annotated[Scored | Revised | Failed, Field(discriminator="kind")]
 
 
 class Question(Record):
@@ -273,14 +289,15 @@ class Question(Record):
 
     def judged(
         self,
-        outcome: Scored | Failed,
+        outcome: Scored | Revised | Failed,
         *,
         labeler: str,
         rationale: str | None = None,
         usage: Usage = Usage(),
         cost_usd: float = 0.0,
+        votes: tuple[Judgment, ...] = (),
     ) -> Judgment:
-        """The judgment that answers this question."""
+        """The judgment that answers this question; ``usage`` and ``cost_usd`` are its own, without those of votes."""
         return Judgment(
             prompt=self.prompt.id,
             principles=tuple(principle.id for principle in self.principles),
@@ -288,8 +305,9 @@ class Question(Record):
             labeler=labeler,
             outcome=outcome,
             rationale=rationale,
-            usage=usage,
-            cost_usd=cost_usd,
+            usage=sum((vote.usage for vote in votes), usage),
+            cost_usd=cost_usd + math.fsum(vote.cost_usd for vote in votes),
+            votes=votes,
         )
 
 
@@ -301,7 +319,9 @@ class Judgment(Record):
         principles: ids of the principles it was judged under.
         options: ids of the completions, in the order in which the judge saw them.
         labeler: the labeler's kind and model, e.g. ``pairwise:tiny-judge``.
-        cost_usd: what the replies behind it cost; 0 for local models.
+        usage, cost_usd: of the replies behind it, those of its votes included; 0 for local models.
+        votes: the judgments that it was put together from: of a panel's members, of a cascade's steps, of a ranking's
+            orders. Only the whole becomes a label; what a vote says never does by itself.
     """
 
     prompt: str
@@ -312,6 +332,7 @@ class Judgment(Record):
     rationale: str | None = None
     usage: Usage = Usage()
     cost_usd: NonNegativeFloat = 0.0
+    votes: tuple[Judgment, ...] = ()
 
 
 # ---------------------------------------------------------------- what trainers eat
@@ -358,42 +379,3 @@ class Demonstration(Record):
     prompt: Prompt
     completion: str
     provenance: Provenance
-
-
-# ---------------------------------------------------------------- what comes out
-
-
-class Checkpoint(Record):
-    """A trained model on disk. ``path`` is relative to the run directory."""
-
-    path: str
-    base_model: str
-    form: Literal["full", "lora"]
-    trainer: str
-    dataset: str
-    metrics: dict[str, float] = Field(default_factory=dict)
-
-
-class Metric(Record):
-    """A measured number with its uncertainty. Never a number alone.
-
-    Attributes:
-        name: what was measured, e.g. ``compliance/format``.
-        of: ``before`` and ``after`` are a model's own; ``pair`` compares the two; ``labels`` is of the judgments.
-        value, low, high: the estimate and its 95 % confidence interval (equal to it where none applies).
-        n: on how many items; ``failed``: how many more could not be measured.
-        p_value: of the paired test against ``before``, where there is one.
-        unit: ``share`` (in [0, 1]), ``nats``, ``tokens``, ``usd``, ``score``.
-        method: how value and interval were computed, in a few words.
-    """
-
-    name: str
-    of: Literal["before", "after", "pair", "labels"]
-    value: float
-    low: float
-    high: float
-    n: NonNegativeInt
-    failed: NonNegativeInt = 0
-    p_value: float | None = None
-    unit: Literal["share", "nats", "tokens", "usd", "score"] = "share"
-    method: str = ""

@@ -22,7 +22,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
-from solon.data.records import Failed, Judgment, Noun, Principle, Scored
+from solon.data.records import Failed, Judgment, Noun, Principle, Revised, Scored
 from solon.errors import PluginError
 
 TieReason = Literal["order", "balanced", "identical", "conflict"]
@@ -219,7 +219,7 @@ def _orders(group: Sequence[Judgment], first: str) -> tuple[float, float] | None
                     shown_first.append(scores[0])
                 else:
                     shown_second.append(1 - scores[0])
-            case Failed():
+            case Failed() | Revised():
                 pass
             case _:
                 assert_never(judgment.outcome)

@@ -14,11 +14,11 @@ from solon.errors import DataError
 from solon.evaluation.base import Decoding, Evaluator, Evidence
 from solon.evaluation.comparison import Preferred, by_id, compare, comparisons, preferred
 from solon.evaluation.paired import metric
-from solon.evaluation.statistics import wilson
 from solon.evaluation.win_rate import consistency
 from solon.labelers.base import Labeler
 from solon.models.base import ChatModel
 from solon.plugins.registry import AnyLabeler
+from solon.statistics.estimates import wilson
 
 
 class Agreement(Evaluator):

@@ -9,7 +9,7 @@ from solon.data.records import Metric
 from solon.errors import DataError
 from solon.evaluation.base import Evaluator, Evidence
 from solon.evaluation.paired import metric, pairs_of
-from solon.evaluation.statistics import mean_t
+from solon.statistics.estimates import mean_t
 
 
 class KL(Evaluator):

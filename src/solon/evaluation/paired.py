@@ -8,7 +8,7 @@ from typing import Literal
 from solon.data.records import Metric
 from solon.errors import DataError
 from solon.evaluation.base import Decoding, Evidence, Pair
-from solon.evaluation.statistics import Estimate, mcnemar, mean_bca, mean_t, newcombe, wilson
+from solon.statistics.estimates import Estimate, mcnemar, mean_bca, mean_t, newcombe, wilson
 
 Held = tuple[bool | None, bool | None]
 Unit = Literal["share", "nats", "tokens", "usd", "score"]

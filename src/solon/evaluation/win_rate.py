@@ -12,10 +12,10 @@ from solon.errors import DataError
 from solon.evaluation.base import Decoding, Evaluator, Evidence
 from solon.evaluation.comparison import Comparison, Preferred, by_id, compare, preferred
 from solon.evaluation.paired import metric, named, pairs_of
-from solon.evaluation.statistics import mean_bca, sign_test, wilson
 from solon.labelers.base import Labeler
 from solon.models.base import ChatModel
 from solon.plugins.registry import AnyLabeler
+from solon.statistics.estimates import mean_bca, sign_test, wilson
 
 SAME_JUDGE = "same judge as the labels"
 

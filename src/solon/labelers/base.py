@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import ClassVar, Protocol, TypeAlias
+
+from pydantic import JsonValue
 
 from solon.data.records import Candidates, Constitution, Judgment, Question
 from solon.models.base import ChatModel
 from solon.plugins.base import Plugin
+
+Label: TypeAlias = Callable[[Question], Awaitable[Judgment]]
+Revise: TypeAlias = Callable[[Judgment], Judgment]
+
+
+class Account(Protocol):
+    """What a labeler has to say about its judgments as a whole: a panel how far its members agree, and so on.
+
+    Its memory must not grow with the number of judgments.
+    """
+
+    def add(self, judgments: Sequence[Judgment]) -> None:
+        """Counts all judgments on one prompt."""
+        ...
+
+    def summary(self) -> dict[str, JsonValue]:
+        """What ``run.json`` and the report hold of it; shares and statistics with their n."""
+        ...
 
 
 class Labeler(Plugin):
@@ -20,8 +40,11 @@ class Labeler(Plugin):
     """
 
     group: ClassVar[str] = "solon.labelers"
-    options: ClassVar[int] = 1
-    """How many completions one question shows: 1 is rated, 2 are compared, more are ranked."""
+
+    @property
+    def options(self) -> int:
+        """How many completions one question shows: 1 is rated, 2 are compared, 0 is as many as the prompt has."""
+        return 1
 
     @property
     def name(self) -> str:
@@ -43,10 +66,35 @@ class Labeler(Plugin):
                 for completion in candidates.completions:
                     yield Question(prompt=candidates.prompt, principles=(principle,), options=(completion,))
 
-    async def examine(self, candidates: Candidates, constitution: Constitution) -> tuple[Judgment, ...]:
-        """Every judgment on the completions of one prompt, in an order that does not depend on which arrived first."""
+    async def examine(
+        self, candidates: Candidates, constitution: Constitution, *, label: Label | None = None
+    ) -> tuple[Judgment, ...]:
+        """Every judgment on the completions of one prompt, in an order that does not depend on which arrived first.
+
+        Args:
+            candidates: the prompt and its completions.
+            constitution: what to judge under.
+            label: answers each question in place of ``self.label``: how a panel or a cascade asks all of its members
+                the questions that its first member would ask.
+        """
         questions = self.questions(candidates, constitution)
-        return tuple(await asyncio.gather(*(self.label(question) for question in questions)))
+        return tuple(await asyncio.gather(*((label or self.label)(question) for question in questions)))
+
+    def account(self) -> Account | None:
+        """A fresh account of what is peculiar to this kind of labeler; ``None`` when there is nothing to say."""
+        return None
+
+    def conclude(self, judgments: Callable[[], Iterator[Judgment]]) -> Revise | None:
+        """A last look at all judgments of a stage, for what only all of them together can tell.
+
+        Args:
+            judgments: reads them all, in order, each time it is called. Do not hold them: there may be millions.
+
+        Returns:
+            What each judgment becomes, or ``None`` when all stay as they are.
+        """
+        del judgments
+        return None
 
     def expected_questions(self, completions: int, principles: int) -> int:
         """About how many questions ``examine`` asks about one prompt: what ``solon plan`` counts."""

@@ -23,7 +23,7 @@ from solon.data.records import (
 )
 from solon.data.verdicts import Verdict, verdict
 from solon.errors import ModelUnavailable, PromptTooLong
-from solon.labelers.base import Labeler
+from solon.labelers.base import Label, Labeler
 from solon.labelers.pairing import Pairing, Round, expected_matches, meet
 from solon.labelers.prompt import pairwise_messages
 from solon.labelers.verdict_text import last_line_verdict, reasoning
@@ -56,7 +56,6 @@ class Pairwise(Labeler):
     """
 
     kind: ClassVar[str] = "pairwise"
-    options: ClassVar[int] = 2
 
     judge: AnyChatModel
     principles: Literal["each", "all", "one"] = "each"
@@ -65,6 +64,11 @@ class Pairwise(Labeler):
     verdict: Literal["auto", "text"] = "auto"
     max_tokens: PositiveInt = 16
     min_choice_mass: float = Field(default=0.5, gt=0, le=1)
+
+    @property
+    def options(self) -> int:
+        """2."""
+        return 2
 
     def models(self) -> tuple[ChatModel, ...]:
         """The judge."""
@@ -98,7 +102,9 @@ class Pairwise(Labeler):
             cost_usd=self.judge.cost_of(reply),
         )
 
-    async def examine(self, candidates: Candidates, constitution: Constitution) -> tuple[Judgment, ...]:
+    async def examine(
+        self, candidates: Candidates, constitution: Constitution, *, label: Label | None = None
+    ) -> tuple[Judgment, ...]:
         """Lets the completions meet. Judgments come round by round, match by match, principle by principle."""
         prompt = candidates.prompt
         asked = self._asked(prompt, constitution)
@@ -113,7 +119,10 @@ class Pairwise(Labeler):
 
         async def play(pairs: Round) -> list[int | None]:
             matches = await asyncio.gather(
-                *(self._match(prompt, players[first], players[second], asked) for first, second in pairs)
+                *(
+                    _match(label or self.label, prompt, players[first], players[second], asked)
+                    for first, second in pairs
+                )
             )
             judgments.extend(judgment for match in matches for judgment in match)
             return [_winner(pair, players, verdict(match, by_id)) for pair, match in zip(pairs, matches, strict=True)]
@@ -147,15 +156,8 @@ class Pairwise(Labeler):
             case _:
                 assert_never(self.principles)
 
-    async def _match(
-        self, prompt: Prompt, first: Completion, second: Completion, asked: Sequence[tuple[Principle, ...]]
-    ) -> tuple[Judgment, ...]:
-        questions = [Question(prompt=prompt, principles=group, options=(first, second)) for group in asked]
-        both_orders = [order for question in questions for order in (question, question.reversed())]
-        return tuple(await asyncio.gather(*(self.label(question) for question in both_orders)))
-
     def _outcome(self, reply: Reply) -> Scored | Failed:
-        if reply.stop == "refused":
+        if reply.stop in ("refused", "filtered"):
             return Failed(reason="refused", raw=reply.text)
         if self.verdict == "auto" and reply.choices is not None:
             return _from_log_probs(reply.choices, self.min_choice_mass, reply.text)
@@ -169,6 +171,14 @@ class Pairwise(Labeler):
                 return Scored(scores=(0.0, 1.0))
             case _:
                 return Failed(reason="unparseable", raw=reply.text)
+
+
+async def _match(
+    label: Label, prompt: Prompt, first: Completion, second: Completion, asked: Sequence[tuple[Principle, ...]]
+) -> tuple[Judgment, ...]:
+    questions = [Question(prompt=prompt, principles=group, options=(first, second)) for group in asked]
+    both_orders = [order for question in questions for order in (question, question.reversed())]
+    return tuple(await asyncio.gather(*(label(question) for question in both_orders)))
 
 
 def _from_log_probs(log_probs: Mapping[str, float], min_mass: float, text: str) -> Scored | Failed:

@@ -29,7 +29,6 @@ class Rules(Labeler):
     """
 
     kind: ClassVar[str] = "rules"
-    options: ClassVar[int] = 1
 
     rules: dict[Slug, Rule] = Field(min_length=1)
     mode: Literal["mean", "all"] = "mean"

@@ -26,7 +26,7 @@ class Call:
     """One request to one model, as the ledger names and keeps it.
 
     Attributes:
-        key: ``digest({"model": model.describe(), "request": request.model_dump(mode="json")})``.
+        key: ``digest({"model": model.describe(), "request": request.content()})``.
         model: the model's short name, for people.
         description: canonical JSON of ``model.describe()``.
         request: canonical JSON of the request.
@@ -51,7 +51,7 @@ class Call:
     ) -> Call:
         """The call of ``model`` with ``request``; pass ``description`` where it is known already, it is not cheap."""
         described = canonical(model.describe()) if description is None else description
-        asked = canonical(request.model_dump(mode="json"))
+        asked = canonical(request.content())
         # the canonical JSON of the pair is put together from its two halves, each of which is needed by itself too
         key = hashlib.sha256(f'{{"model":{described},"request":{asked}}}'.encode("ascii")).hexdigest()
         return cls(key, model.name, described, asked, run, stage)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import ConfigDict, Field, JsonValue, NonNegativeFloat, PositiveInt
 
-from solon.data.records import Message, Record, StopReason, Usage
+from solon.data.records import Message, Record, StopReason, Usage, canonical
+from solon.models.batch import BatchApi
 from solon.plugins.base import Plugin, Settings
 
 
@@ -22,7 +23,11 @@ class Request(Record):
         choices: when not empty, the caller wants the log-probability of each of these strings as the first token of
             the reply. Models that cannot say answer with text alone.
         attempt: 0, or how many times the same request was asked before because its reply was no use.
+        schema: a JSON Schema that the reply has to fulfil; ``json_schema`` in Python. Models that cannot be held to one
+            answer as they like, so whoever asks checks the reply in any case.
     """
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
 
     messages: tuple[Message, ...] = Field(min_length=1)
     temperature: NonNegativeFloat = 0.0
@@ -31,6 +36,17 @@ class Request(Record):
     seed: int | None = None
     choices: tuple[str, ...] = ()
     attempt: int = 0
+    json_schema: dict[str, JsonValue] | None = Field(default=None, alias="schema")
+
+    def content(self) -> dict[str, Any]:
+        """What its key in the ledger is made of: every field, those that came later only where they are set.
+
+        So a ledger that was written before a field existed still holds the replies to requests without it.
+        """
+        content = self.model_dump(mode="json")
+        if self.json_schema is None:
+            del content["schema"]
+        return content
 
 
 class Reply(Record):
@@ -42,6 +58,8 @@ class Reply(Record):
         model: what the server says has answered.
         choices: log-probability (natural log, not above 0) of each choice as first token; ``None`` if not available.
             A choice so unlikely that the model did not list it is absent.
+        logits: of a classifier, the logit of each of its labels; ``None`` for language models.
+        batched: it came with a batch, at the batch price.
     """
 
     text: str
@@ -49,20 +67,51 @@ class Reply(Record):
     usage: Usage = Usage()
     model: str = ""
     choices: dict[str, float] | None = None
+    logits: dict[str, float] | None = None
+    batched: bool = False
 
 
 class Price(Settings):
-    """US dollars for a million tokens."""
+    """US dollars for a million tokens.
+
+    Attributes:
+        input: read fresh.
+        output: written.
+        cached: read from a cache; as ``input`` when left out.
+        cache_write: read and written into a cache; as ``input`` when left out.
+        batch: what a reply that comes with a batch costs of this, as a share in (0, 1].
+    """
 
     input: NonNegativeFloat
     output: NonNegativeFloat
     cached: NonNegativeFloat | None = None
+    cache_write: NonNegativeFloat | None = None
+    batch: float = Field(default=1.0, gt=0, le=1)
 
-    def of(self, usage: Usage) -> float:
+    def of(self, usage: Usage, *, batched: bool = False) -> float:
         """What ``usage`` costs, in US dollars."""
         cached_price = self.input if self.cached is None else self.cached
-        fresh = usage.input_tokens - usage.cached_tokens
-        return (fresh * self.input + usage.cached_tokens * cached_price + usage.output_tokens * self.output) / 1e6
+        write_price = self.input if self.cache_write is None else self.cache_write
+        fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        read = fresh * self.input + usage.cached_tokens * cached_price + usage.cache_write_tokens * write_price
+        return (read + usage.output_tokens * self.output) / 1e6 * (self.batch if batched else 1.0)
+
+    def most(self, input_tokens: int, output_tokens: int) -> float:
+        """What so many tokens can cost at most, in US dollars, however they are cached."""
+        read = max(self.input, self.cached or 0.0, self.cache_write or 0.0)
+        return (input_tokens * read + output_tokens * self.output) / 1e6
+
+
+class Limits(Settings):
+    """How much a provider lets one account ask in a minute; ``None`` where it sets no such limit.
+
+    Attributes:
+        requests_per_minute: requests, each retry counted.
+        tokens_per_minute: tokens read and written, estimated before and put right after each reply.
+    """
+
+    requests_per_minute: PositiveInt | None = None
+    tokens_per_minute: PositiveInt | None = None
 
 
 class ChatModel(Plugin):
@@ -91,6 +140,28 @@ class ChatModel(Plugin):
         return 1
 
     @property
+    def provider(self) -> str:
+        """Who serves it, with which account. All models of one provider share a limiter: its limits are the account's.
+
+        The default shares with nobody but the same model.
+        """
+        return canonical(self.describe())
+
+    @property
+    def limits(self) -> Limits:
+        """What the provider allows in a minute; none known by default."""
+        return Limits()
+
+    @property
+    def max_usd(self) -> float | None:
+        """Cap on what one run may spend on this model, in US dollars; none by default."""
+        return None
+
+    def provider_batches(self) -> BatchApi | None:
+        """The door through which requests go as batches, when its settings say that they shall; else ``None``."""
+        return None
+
+    @property
     def requests_in_a_batch(self) -> int:
         """How many requests ``complete_batch`` takes at once."""
         return 1
@@ -102,7 +173,7 @@ class ChatModel(Plugin):
     def cost_of(self, reply: Reply) -> float:
         """What this reply cost, in US dollars; 0 when the price is not known."""
         price = self.cost()
-        return 0.0 if price is None else price.of(reply.usage)
+        return 0.0 if price is None else price.of(reply.usage, batched=reply.batched)
 
     def describe(self) -> dict[str, object]:
         """What the ledger's key holds of the model: all that may change a reply; no secret and no path."""

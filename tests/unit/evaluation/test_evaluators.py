@@ -44,7 +44,11 @@ class Compares(Labeler):
     """
 
     kind: ClassVar[str] = "compares"
-    options: ClassVar[int] = 2
+
+    @property
+    def options(self) -> int:
+        """Two."""
+        return 2
 
     taste: Literal["shorter", "longer", "slot", "mute"] = "shorter"
 

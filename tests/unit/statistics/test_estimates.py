@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from solon.errors import MissingExtra
-from solon.evaluation.statistics import Estimate, mcnemar, mean_bca, mean_t, newcombe, sign_test, wilson
+from solon.statistics.estimates import Estimate, mcnemar, mean_bca, mean_t, newcombe, sign_test, wilson
 
 
 @pytest.mark.parametrize(

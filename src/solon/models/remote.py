@@ -1,0 +1,136 @@
+"""What all models behind a network share: key, price, limits and patience, and what makes two of them one account."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+
+from solon.data.records import canonical
+from solon.errors import ModelRejected
+from solon.models.base import ChatModel, Limits, Price
+
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+"""What the name of an environment variable looks like."""
+
+
+class RemoteModel(ChatModel):
+    """A chat model behind a network. Makes one attempt a call; ``solon.stream`` does the rest.
+
+    Attributes:
+        model: the model's name as the server knows it.
+        api_key_env: the *name* of the environment variable that holds the key; null where none is needed.
+        price: US dollars for a million tokens, in place of what solon's table of prices says.
+        max_usd: cap on what one run may spend on this model, in US dollars.
+        concurrency: how many requests may be under way at once; solon finds by itself how many the server bears.
+        requests_per_minute: what the account is allowed; none known when left out.
+        tokens_per_minute: what the account is allowed, tokens read and written together.
+        timeout_s: how long one request may take.
+    """
+
+    model: str = Field(min_length=1)
+    api_key_env: str | None = Field(default=None, json_schema_extra={"pattern": VARIABLE})
+    price: Price | None = None
+    usd_cap: NonNegativeFloat | None = Field(default=None, alias="max_usd")
+    concurrency: PositiveInt = 64
+    requests_per_minute: PositiveInt | None = None
+    tokens_per_minute: PositiveInt | None = None
+    timeout_s: PositiveFloat = 120.0
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        if name is not None and re.fullmatch(VARIABLE, name) is None:
+            # what stands there may be a key, so the message does not show it
+            raise ValueError("the name of an environment variable belongs here, never the key itself")
+        return name
+
+    @property
+    def name(self) -> str:
+        """``model``."""
+        return self.model
+
+    @property
+    def remote(self) -> bool:
+        """Always: the server may charge for a request, even one on this machine that passes it on."""
+        return True
+
+    @property
+    def max_in_flight(self) -> int:
+        """``concurrency``."""
+        return self.concurrency
+
+    @property
+    def max_usd(self) -> float | None:
+        """As set."""
+        return self.usd_cap
+
+    @property
+    def limits(self) -> Limits:
+        """As set."""
+        return Limits(requests_per_minute=self.requests_per_minute, tokens_per_minute=self.tokens_per_minute)
+
+    @property
+    def server(self) -> str:
+        """Who answers, for people: host and path, or the provider's name."""
+        return self.kind
+
+    @property
+    def provider(self) -> str:
+        """The server and the name of the key: one account has one set of limits, whatever the model."""
+        return canonical([self.kind, self.server, self.api_key_env])
+
+    def problems(self) -> list[str]:
+        """A key that is not there, a price that is not known."""
+        found = []
+        if self.api_key_env is not None and not os.environ.get(self.api_key_env, "").strip():
+            found.append(no_key(self.model, self.api_key_env))
+        if self.cost() is None:
+            found.append(
+                f"the price of {self.model!r} at {self.server} is not known: add `price: {{input: ..., output: ...}}`"
+            )
+        return found
+
+    def key(self) -> str | None:
+        """The key itself, from the environment; ``None`` where none is needed. Never logged, hashed or written.
+
+        Raises:
+            ModelRejected: the variable is not set, or holds what no key holds.
+        """
+        if self.api_key_env is None:
+            return None
+        key = os.environ.get(self.api_key_env, "").strip()
+        if not key:
+            raise ModelRejected(no_key(self.model, self.api_key_env))
+        if not key.isascii() or not key.isprintable():
+            raise ModelRejected(f"the environment variable {self.api_key_env} holds characters that no key has")
+        return key
+
+
+def no_key(model: str, variable: str) -> str:
+    """What to say where a key is missing."""
+    return f"{model} needs a key, and the environment variable {variable} is not set"
+
+
+def without_key(error: Exception, key: str | None) -> None:
+    """Takes the key out of an error's message, should a server have repeated it there."""
+    if key is not None and key in str(error):
+        error.args = tuple(_masked(part, key) for part in error.args)
+
+
+def _masked(part: Any, key: str) -> Any:
+    return part.replace(key, "[key]") if isinstance(part, str) else part
+
+
+@lru_cache(maxsize=64)
+def is_own(host: str) -> bool:
+    """Whether a host is this machine or in a private network: by number, or by a name that no public server has."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan"))
+    return address.is_private or address.is_loopback or address.is_link_local
