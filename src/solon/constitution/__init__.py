@@ -1,7 +1,4 @@
-"""Constitutions: read from YAML or Markdown with every error at its place, linted, found by name.
-
-``solon.constitution.testing`` runs a constitution's own cases through a judge.
-"""
+"""Constitutions: read from YAML or Markdown with every error at its place, linted, found by name."""
 
 from solon.constitution.library import find, resolve
 from solon.constitution.linting import lint

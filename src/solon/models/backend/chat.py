@@ -125,7 +125,7 @@ class Chat:
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         # the template has written the beginning-of-sequence token already
-        return list(self.tokenizer(list(texts), add_special_tokens=False)["input_ids"])
+        return list(self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"])
 
     def _plain(self, text: str) -> str:
         if self._control is None:

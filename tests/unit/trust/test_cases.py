@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from solon.constitution.judge import read_judge
-from solon.constitution.testing import CaseReport, run_cases
 from solon.data.records import Case, Constitution, Principle
 from solon.errors import InputError
 from solon.labelers.pairwise import Pairwise
@@ -16,6 +15,7 @@ from solon.ledger import Ledger
 from solon.models.base import Request
 from solon.models.scripted import Scripted
 from solon.stream import Stream
+from solon.trust.cases import CaseReport, run_cases
 
 SECTIONS = re.compile(r"\[([0-9a-f]{6}) A\]\n(.*?)\n\[\1 B\]\n(.*?)\n\[\1 end\]", re.DOTALL)
 SHORT = Principle(id="short", text="The response is short.")
@@ -96,13 +96,17 @@ async def test_results_are_told_as_they_come(tmp_path):
     assert sorted(told) == [1, 2]
 
 
-async def test_what_cannot_be_run_is_said_before_a_judge_is_asked():
-    """No cases; a labeler that does not compare."""
+async def test_a_constitution_without_cases_cannot_be_tested():
+    """It is said before a judge is asked."""
     with pytest.raises(InputError, match="constitution 'brief' has no cases to run"):
         await run_cases(constitution(), Pairwise(judge=Scripted(default="A")))
-    rules = Rules.model_validate({"rules": {"polite": {"forbidden": ["duh"]}}})
-    with pytest.raises(InputError, match="labeler 'rules' looks at 1: use one such as pairwise"):
-        await run_cases(constitution(("a", "bb")), rules)
+
+
+async def test_a_labeler_that_rates_is_tested_by_its_scores():
+    """The better response has to get the higher score; equal scores are a tie."""
+    rules = Rules.model_validate({"rules": {"short": {"length": "characters", "max": 2}}})
+    found = await run_cases(constitution(("a", "bbb"), ("ccc", "d"), ("e", "f")), rules)
+    assert [each.verdict for each in found.results] == ["passed", "wrong", "tied"]
 
 
 LABELER = "kind: pairwise\njudge:\n  kind: scripted\n  default: A\n"

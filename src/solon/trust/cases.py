@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal, assert_never
 
-from solon.data.records import Case, Completion, Constitution, Failed, Noun, Prompt, Question, Record, Scored
+from solon.data.records import Case, Constitution, Failed, Judgment, Noun, Prompt, Record
 from solon.errors import InputError
 from solon.labelers.base import Labeler
+from solon.trust.orders import in_both_orders, sign, under
 
 Verdict = Literal["passed", "wrong", "order_dependent", "tied", "failed"]
 
@@ -24,6 +25,8 @@ class CaseResult(Noun):
         better_first: P(the better response is better) when it was shown first, in [0, 1]; ``None`` if it gave none.
         better_second: the same, when it was shown second.
         reason: why it failed, and what the judge said instead.
+        stated: the probability that the judge itself gave to each of its verdicts, and whether that one was right.
+        judgments: what was said, each question's.
     """
 
     number: int
@@ -32,6 +35,8 @@ class CaseResult(Noun):
     better_first: float | None
     better_second: float | None
     reason: str | None = None
+    stated: tuple[tuple[float, bool], ...] = ()
+    judgments: tuple[Judgment, ...] = ()
 
 
 class CaseReport(Record):
@@ -74,20 +79,15 @@ async def run_cases(
 
     Args:
         constitution: whose cases are run.
-        labeler: one that compares two responses.
+        labeler: one that compares responses, or rates them.
         on_result: called with each result as it comes, in any order.
 
     Raises:
-        InputError: the constitution has no cases, or the labeler does not compare two responses.
+        InputError: the constitution has no cases.
         ModelRejected, ModelDown: the judge cannot be asked at all.
     """
     if not constitution.cases:
         raise InputError(f"constitution {constitution.name!r} has no cases to run")
-    if labeler.options != 2:
-        raise InputError(
-            f"cases need a judge that compares two responses, and labeler {labeler.kind!r} looks at {labeler.options}: "
-            "use one such as pairwise"
-        )
 
     async def run(number: int, case: Case) -> CaseResult:
         result = await _run(number, case, constitution, labeler)
@@ -100,45 +100,30 @@ async def run_cases(
 
 
 async def _run(number: int, case: Case, constitution: Constitution, labeler: Labeler) -> CaseResult:
-    better, worse = (Completion(text=text, model="constitution") for text in (case.better, case.worse))
-    principle = constitution.principle(case.principle)
-    question = Question(prompt=Prompt.of(case.prompt), principles=(principle,), options=(better, worse))
-    judgments = await asyncio.gather(labeler.label(question), labeler.label(question.reversed()))
-    first, second = (judgment.outcome for judgment in judgments)
-    verdict: Verdict
-    if isinstance(first, Scored) and isinstance(second, Scored):
-        verdict, reason = _verdict(_share(first, 0), _share(second, 1)), None
-    else:
-        verdict = "failed"
-        reason = next((_reason(outcome) for outcome in (first, second) if isinstance(outcome, Failed)), None)
+    alone = under(constitution, case.principle)
+    orders = await in_both_orders(labeler, Prompt.of(case.prompt), case.better, case.worse, alone)
+    verdict: Verdict = "failed"
+    if orders.shown_first is not None and orders.shown_second is not None:
+        verdict = _verdict(orders.shown_first, orders.shown_second)
     return CaseResult(
         number=number,
         case=case,
         verdict=verdict,
-        better_first=_share(first, 0) if isinstance(first, Scored) else None,
-        better_second=_share(second, 1) if isinstance(second, Scored) else None,
-        reason=reason,
+        better_first=orders.shown_first,
+        better_second=orders.shown_second,
+        reason=_reason(orders.failed) if verdict == "failed" and orders.failed is not None else None,
+        stated=orders.stated,
+        judgments=orders.judgments,
     )
 
 
-def _share(outcome: Scored, position: int) -> float:
-    """P(better) of the option at ``position``, once the two are known to be two."""
-    if len(outcome.scores) != 2:
-        raise InputError(f"a comparison has 2 scores, and the labeler gave {len(outcome.scores)}")
-    return outcome.scores[position]
-
-
 def _verdict(better_first: float, better_second: float) -> Verdict:
-    preferred = {_sign(better_first), _sign(better_second)}
+    preferred = {sign(better_first), sign(better_second)}
     if preferred == {1}:
         return "passed"
     if preferred == {-1}:
         return "wrong"
     return "tied" if preferred == {0} else "order_dependent"
-
-
-def _sign(share: float) -> int:
-    return (share > 0.5) - (share < 0.5)
 
 
 def _reason(failed: Failed) -> str:
