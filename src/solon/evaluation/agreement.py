@@ -27,6 +27,8 @@ class Agreement(Evaluator):
     ``order_consistency`` is the share of compared pairs, under each principle, on which both orders do not contradict
     each other; ``first_slot_wins`` the share of comparisons that the completion shown first won (.5 is no bias);
     ``agreement`` how often the labels and another labeler prefer the same one, of the pairs on which both prefer one.
+    ``{kind: human, file: ...}`` as the other labeler measures how far people agree; pairs that nobody judged are no
+    failures, and ``method`` says how many there are.
 
     Attributes:
         other: the other labeler, such as ``rules``; ``with`` in a recipe. Without one there is no ``agreement``.
@@ -54,7 +56,7 @@ class Agreement(Evaluator):
         if not evidence.judgments:
             raise DataError("agreement measures labels, and this run has none: take it out of `evaluate`")
         metrics = []
-        if any(len(judgment.options) > 1 for judgment in evidence.judgments):
+        if any(len(judgment.options) == 2 for judgment in evidence.judgments):
             counts = order_consistency(evidence.judgments)
             slot = wilson(counts.first_slot_wins, counts.decided)
             metrics = [
@@ -73,10 +75,19 @@ async def _agreement(other: Labeler, evidence: Evidence) -> Metric:
     )
     told = [(label, one.preferred) for (*_, label), one in zip(labeled, asked, strict=True)]
     decided = [(label, said) for label, said in told if label in _DECIDED and said in _DECIDED]
-    failed = sum("failed" in pair or "not_asked" in pair for pair in told)
+    failed = sum("failed" in pair for pair in told)
     label_ties, other_ties = (sum(pair[side] == "tie" for pair in told) for side in (0, 1))
     agreed = sum(label == said for label, said in decided)
     note = f"with {other.name}, where both prefer one; {label_ties:,} ties of the labels, {other_ties:,} of the other"
+    # a labeler that need not answer everything, such as people's verdicts in a file: no answer is no failure
+    if not_asked := sum("not_asked" in pair for pair in told):
+        note += f"; {not_asked:,} pairs not asked about"
+    account = other.account()
+    if account is not None:
+        for one in asked:
+            account.add(one.judgments)
+        if isinstance(said_of_all := account.summary().get("note"), str):
+            note += f"; {said_of_all}"
     return metric("agreement", "labels", wilson(agreed, len(decided)), len(decided), failed=failed, note=note)
 
 

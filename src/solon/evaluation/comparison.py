@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from solon.data.records import Candidates, Completion, Constitution, Failed, Judgment, Principle, Prompt, Scored
+from solon.data.records import (
+    Candidates,
+    Completion,
+    Constitution,
+    Failed,
+    Judgment,
+    Principle,
+    Prompt,
+    Revised,
+    Scored,
+)
 from solon.data.verdicts import verdict
 from solon.labelers.base import Labeler
 
@@ -54,16 +64,33 @@ def preferred(judgments: Sequence[Judgment], first: str, principles: Mapping[str
 
 
 def comparisons(judgments: Sequence[Judgment], first: str, second: str) -> tuple[Judgment, ...]:
-    """The comparisons of two completions among ``judgments``; two ratings become a comparison in each order."""
+    """The comparisons of two completions among ``judgments``.
+
+    Two ratings become a comparison in each order, and so do the places of both in a ranking of more. A revision
+    compares nothing.
+    """
     compared = [judgment for judgment in judgments if sorted(judgment.options) == sorted((first, second))]
     rated: dict[tuple[str, tuple[str, ...]], dict[str, Judgment]] = {}
     for judgment in judgments:
+        if isinstance(judgment.outcome, Revised):
+            continue
         if len(judgment.options) == 1:
             rated.setdefault((judgment.labeler, judgment.principles), {})[judgment.options[0]] = judgment
+        elif len(judgment.options) > 2 and {first, second} <= set(judgment.options):
+            one, other = (_placed(judgment, option) for option in (first, second))
+            compared += [_compared(one, other), _compared(other, one)]
     for ratings in rated.values():
         if first in ratings and second in ratings:
             compared += [_compared(ratings[first], ratings[second]), _compared(ratings[second], ratings[first])]
     return tuple(compared)
+
+
+def _placed(ranking: Judgment, option: str) -> Judgment:
+    """One option's place in a ranking, as a judgment on it alone."""
+    outcome = ranking.outcome
+    if isinstance(outcome, Scored):
+        outcome = Scored(scores=(outcome.scores[ranking.options.index(option)],))
+    return ranking.model_copy(update={"options": (option,), "outcome": outcome})
 
 
 def _compared(one: Judgment, other: Judgment) -> Judgment:

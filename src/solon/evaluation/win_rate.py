@@ -9,15 +9,17 @@ from typing import ClassVar, Literal
 from solon.data.records import Judgment, Metric
 from solon.data.verdicts import order_consistency
 from solon.errors import DataError
-from solon.evaluation.base import Decoding, Evaluator, Evidence
+from solon.evaluation.base import Decoding, Evaluator, Evidence, Pair
 from solon.evaluation.comparison import Comparison, Preferred, by_id, compare, preferred
 from solon.evaluation.paired import metric, named, pairs_of
 from solon.labelers.base import Labeler
 from solon.models.base import ChatModel
 from solon.plugins.registry import AnyLabeler
 from solon.statistics.estimates import mean_bca, sign_test, wilson
+from solon.statistics.length_control import length_controlled
 
 SAME_JUDGE = "same judge as the labels"
+_POINTS: dict[Preferred, float] = {"first": 1.0, "tie": 0.5, "second": 0.0}
 
 
 class WinRate(Evaluator):
@@ -25,7 +27,8 @@ class WinRate(Evaluator):
 
     Judges see both orders, and a verdict that depends on the order is a tie; so are two answers of the same text,
     about which nobody is asked. Prompts to which no principle applies are left out. When principles are asked one at
-    a time, ``win_rate/<principle>`` says the same of each.
+    a time, ``win_rate/<principle>`` says the same of each. ``length_controlled/win_rate`` is what would be left if both
+    answers were equally long, told from 20 comparisons on.
 
     Attributes:
         judge: who compares; the labeler of the training data when left out. A judge that labeled rewards what it
@@ -79,7 +82,8 @@ class WinRate(Evaluator):
                 if (own := [judgment for judgment in one.judgments if judgment.principles == (principle,)])
             ]
             metrics.append(_win_rate(f"{name}/{principle}", told, 0, note))
-        if judge.options > 1:
+        metrics += _length_controlled(name, pairs, [one.preferred for one in compared], note)
+        if judge.options != 1:
             metrics.append(consistency(f"order_consistency/{name}", "pair", _judgments(compared), note))
         return metrics
 
@@ -123,6 +127,19 @@ def _win_rate(name: str, told: Sequence[Preferred], identical: int, note: str) -
         p_value=sign_test(wins, losses) if n else None,
         note="; ".join(parts),
     )
+
+
+def _length_controlled(name: str, pairs: Sequence[Pair], told: Sequence[Preferred], note: str) -> list[Metric]:
+    """The win rate at equal length in characters; nothing where it cannot be told."""
+    decided = [
+        (_POINTS[one], len(pair.after.text) - len(pair.before.text))
+        for pair, one in zip(pairs, told, strict=True)
+        if one in _POINTS
+    ]
+    estimate = length_controlled([points for points, _ in decided], [longer for _, longer in decided])
+    if estimate is None:
+        return []
+    return [metric(f"length_controlled/{name}", "pair", estimate, len(decided), note=note)]
 
 
 def _asked_alone(compared: Sequence[Comparison]) -> list[str]:

@@ -408,3 +408,27 @@ def test_settings_of_every_evaluator_come_back_as_they_were() -> None:
         assert type(measure).model_validate(settings).settings() == measure.settings()
         with pytest.raises(ValidationError):
             type(measure).model_validate({**settings, "unknown": 1})
+
+
+async def test_win_rate_claims_nothing_at_equal_length_where_length_explains_it_all() -> None:
+    """The judge prefers the shorter answer and nothing else: .75 by count, and no claim where length explains it all."""
+    answers = [(f"{'long' * 5} {n}", str(n)) for n in range(15)] + [(str(n), f"{'long' * 5} {n}") for n in range(5)]
+    metrics = await WinRate(judge=Compares()).evaluate(evidence(answers))
+    assert [one.name for one in metrics] == ["win_rate", "order_consistency/win_rate"]
+    assert metrics[0].value == 0.75
+
+
+async def test_win_rate_at_equal_length_is_given_where_it_can_be_told() -> None:
+    """Three of four win at either length: length plays no part, so .75 stays."""
+    good = Rules.model_validate({"rules": {"good": {"regex": "GOOD"}}})
+    short, long = "x", "x" * 30
+    won = [(f"GOOD {short} {n}", f"bad {long} {n}") for n in range(15)]
+    won += [(f"GOOD {long} {n}", f"bad {short} {n}") for n in range(15)]
+    lost = [(f"bad {short} {n}", f"GOOD {long} {n}") for n in range(5)]
+    lost += [(f"bad {long} {n}", f"GOOD {short} {n}") for n in range(5)]
+    win_rate, controlled = await WinRate(judge=good).evaluate(
+        evidence([(before, after) for after, before in won + lost])
+    )
+    assert (controlled.name, controlled.n) == ("length_controlled/win_rate", 40)
+    assert win_rate.value == 0.75
+    assert controlled.value == pytest.approx(0.75, abs=0.01)
