@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from solon.constitution.library import resolve
 from solon.constitution.linting import lint
-from solon.data.candidates import read_candidates
+from solon.data.candidates import reading_candidates
 from solon.data.prompts import read_prompts
 from solon.data.records import Prompt
 from solon.errors import InputError, Problem, SolonError
@@ -57,8 +57,12 @@ def check_recipe(opened: Opened) -> Checked:
             found.warnings.append(Problem(source, f"{prompts.duplicates} prompts occur twice; each is used once"))
     if recipe.candidates is not None:
         candidates = located(recipe.candidates)
-        responses = collect("candidates", lambda: read_candidates(candidates, recipe.columns))
-        given = [one.prompt for one in responses.candidates] if responses is not None else None
+
+        def answered() -> list[Prompt]:
+            with reading_candidates(candidates, recipe.columns) as responses:
+                return [one.prompt for one in responses]
+
+        given = collect("candidates", answered)
     if recipe.dataset is not None:
         dataset = recipe.dataset
         if Path(located(dataset)).exists():

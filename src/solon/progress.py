@@ -30,6 +30,10 @@ class Progress(Protocol):
         """One line for the person who watches."""
         ...
 
+    def note(self, text: str) -> None:
+        """Replaces what the bar of the stage at work says last; nothing where there is none."""
+        ...
+
 
 class _NoBar:
     def advance(
@@ -49,6 +53,9 @@ class Silent:
     def say(self, text: str) -> None:
         """Says nothing."""
 
+    def note(self, text: str) -> None:
+        """Says nothing."""
+
 
 class Terminal:
     """Draws bars on standard error; where that is no terminal, prints a line for every quarter instead."""
@@ -57,10 +64,16 @@ class Terminal:
         from rich.console import Console
 
         self.console = Console(stderr=True, highlight=False)
+        self._bar: _Lines | _Drawn | None = None
 
     def say(self, text: str) -> None:
         """Prints a line."""
         self.console.print(text, markup=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Shows it at the end of the bar."""
+        if self._bar is not None:
+            self._bar.advance(0, note=text)
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Bar]:
@@ -69,7 +82,11 @@ class Terminal:
             _Drawn(self, name, total, unit) if self.console.is_terminal else _Lines(self, name, total, unit)
         )
         with bar:
-            yield bar
+            self._bar = bar
+            try:
+                yield bar
+            finally:
+                self._bar = None
 
 
 class _Counted:

@@ -24,6 +24,7 @@ from solon.errors import Problem, RecipeError
 from solon.plugins.base import Location, Settings, base_folder
 from solon.plugins.registry import AnyChatModel, AnyEvaluator, AnyLabeler, AnyTrainer
 from solon.trainers.base import Policy
+from solon.trust.canaries import Canaries
 
 
 def _or(short: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
@@ -84,6 +85,11 @@ class Recipe(Settings):
     )
     sample: Sample = Sample()
     label: AnyLabeler | None = Field(default=None, description="who judges, and how")
+    canaries: Canaries | None = Field(
+        default=None,
+        description="answers that must lose, mixed into the labeling: a share of the prompts, or a mapping",
+        json_schema_extra=_or({"type": "number"}),
+    )
     build: Build = Build()
     train: AnyTrainer | None = Field(default=None, description="the trainer; leave it out to end at the datasets")
     evaluate: Evaluate | None = Field(default=None, json_schema_extra=_or({"type": "array"}))
@@ -101,6 +107,11 @@ class Recipe(Settings):
     @classmethod
     def _prompt_is_short_for_columns(cls, value: Any) -> Any:
         return {"prompt": value} if isinstance(value, str) else value
+
+    @field_validator("canaries", mode="before")
+    @classmethod
+    def _share_is_short_for_canaries(cls, value: Any) -> Any:
+        return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _begins_somewhere(self) -> Recipe:

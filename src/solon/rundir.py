@@ -13,23 +13,30 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from solon.data.artifacts import atomic, sha256_of, write_json
 from solon.data.records import digest
 from solon.errors import RunBusy, StorageError
+from solon.stream import Found
 
 STAGES = ("sample", "label", "build", "train", "evaluate", "report")
 
 
 class RunDirectory:
-    """One run on disk. Open it with ``RunDirectory.open``, which holds its lock until the block ends."""
+    """One run on disk. Open it with ``RunDirectory.open``, which holds its lock until the block ends.
+
+    Attributes:
+        found: what a stage has learned of the providers that it asked. It is of that hour, as the times are.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.state: dict[str, Any] = {"stages": {}}
         self.timings: dict[str, Any] = {}
+        self.found: dict[str, tuple[Found, ...]] = {}
         self._before: tuple[dict[str, Any], bytes] = {}, b""
         if self.file.exists():
             self.state = _read(self.file)
@@ -170,6 +177,8 @@ class RunDirectory:
         if started is not None:
             wall, cpu = clock()
             self.timings[stage] = {"seconds": round(wall - started[0], 2), "cpu_seconds": round(cpu - started[1], 2)}
+            if stage in self.found:
+                self.timings[stage]["providers"] = [asdict(found) for found in self.found[stage]]
             write_json(self.path / "timings.json", self.timings)
 
     def _save(self) -> None:

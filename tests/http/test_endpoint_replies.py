@@ -101,20 +101,39 @@ async def test_choices_that_were_not_asked_for_are_not_sent_for():
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (Fault.FILTERED, ("", "refused")),
+        (Fault.FILTERED, ("", "filtered")),
+        (Fault.REFUSED, ("I cannot help with that.", "refused")),
         (Fault.CUT_OFF, ("an answer", "length")),
+        (Fault.FILTERED_PROMPT, ("the prompt triggered the content management policy", "filtered")),
     ],
 )
 async def test_a_reply_that_is_no_whole_answer_says_so(fault: Fault, expected: tuple[str, str]):
-    """Both are paid for and final; neither is an answer that ended."""
+    """All are final; none is an answer that ended. Azure says with a 400 that its filter stopped the prompt."""
     reply = await reply_to(request(), FaultServer([fault], answer=lambda _: "an answer"))
     assert (reply.text, reply.stop) == expected
 
 
 async def test_tokens_that_were_not_counted_are_charged_as_many_as_there_can_be():
-    """64 + 16 + 5 bytes in; 9 bytes out, but no more than the 8 tokens that were allowed."""
-    reply = await reply_to(request(), FaultServer([Fault.NO_USAGE], answer=lambda _: "an answer"))
-    assert reply.usage == Usage(input_tokens=85, output_tokens=8)
+    """64 + 16 + 5 bytes in; the 8 tokens that were allowed out, since a model may reason out of sight."""
+    reply = await reply_to(request(), FaultServer([Fault.NO_USAGE], answer=lambda _: "x"))
+    assert reply.usage == Usage(input_tokens=85, output_tokens=8, estimated=True)
+
+
+async def test_what_a_filter_stopped_is_counted_as_read():
+    """Azure charges for it, and says nothing of tokens."""
+    reply = await reply_to(request(), FaultServer([Fault.FILTERED_PROMPT]))
+    assert reply.usage == Usage(input_tokens=85, output_tokens=0, estimated=True)
+
+
+async def test_a_schema_is_sent_in_the_field_that_holds_the_reply_to_it():
+    """Strict where the schema is of the kind that OpenAI can enforce: closed objects that require all they name."""
+    closed = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    closed["additionalProperties"] = False
+    for schema, strict in ((closed, True), ({**closed, "required": []}, False), ({"type": "object"}, False)):
+        server = FaultServer()
+        await reply_to(request(json_schema=schema), server)
+        expected = {"name": "reply", "schema": schema, "strict": strict}
+        assert server.requests[0].body["response_format"] == {"type": "json_schema", "json_schema": expected}
 
 
 async def test_text_that_is_no_valid_unicode_survives_the_way_there_and_back():
@@ -128,6 +147,12 @@ async def test_a_version_of_the_model_that_was_asked_is_that_model(named: str):
     """Providers answer with the dated name."""
     reply = await reply_to(request(), FaultServer(model=named or None))
     assert reply.model == (named or "served")
+
+
+async def test_a_model_may_answer_under_another_name_where_the_settings_say_so():
+    """A deployment on Azure, or an alias; a version of that name is that name."""
+    reply = await reply_to(request(), FaultServer(model="gpt-4o-2024-11-20"), model="ours", answers_as="gpt-4o")
+    assert reply.model == "gpt-4o-2024-11-20"
 
 
 async def test_one_object_serves_one_event_loop_after_another():

@@ -95,10 +95,10 @@ def test_a_ledger_of_a_newer_solon_is_refused_and_left_as_it_is(tmp_path: Path):
     path = tmp_path / "ledger.sqlite"
     Ledger.open(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(StorageError, match=r"newer solon \(schema 2, this one knows 1\): upgrade solon"):
+    with pytest.raises(StorageError, match=r"newer solon \(schema 3, this one knows 2\): upgrade solon"):
         Ledger.open(path)
     assert path.read_bytes() == before
 

@@ -1,13 +1,17 @@
-"""``solon ledger show``: what was paid, for what, to whom, and which calls are in doubt."""
+"""``solon ledger``: what was paid, for what, to whom; which calls are in doubt; where the batches are."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from solon.cli.options import Json, print_json, table
+
+if TYPE_CHECKING:
+    from solon.ledger import Batch, Ledger
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -15,9 +19,31 @@ LedgerFile = Annotated[Path, typer.Option("--ledger", help="The ledger file.")]
 RunName = Annotated[str | None, typer.Option("--run", help="Only what this run was the first to pay.")]
 
 
+_SAYS = {
+    "submitting": "nobody knows whether it arrived: the same command finds out",
+    "submitted": "at the provider, and nobody waits for it: the same command picks it up",
+    "collected": "collected",
+    "refused": "refused: nothing is owed",
+    "lost": "given up: its requests are in doubt",
+}
+
+
 @app.callback()
 def _ledger() -> None:
     pass
+
+
+def _open(ledger: Path) -> Ledger:
+    from solon.errors import DataError
+    from solon.ledger import Ledger
+
+    if not ledger.is_file():
+        raise DataError(f"there is no ledger at {ledger}; name it with --ledger, or run a recipe first")
+    return Ledger.open(ledger)
+
+
+def _state(batch: Batch) -> str:
+    return "a process that is alive waits for it" if batch.at_work else _SAYS[batch.phase]
 
 
 @app.command("show")
@@ -26,13 +52,8 @@ def show(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = None,
 
     Also the calls in doubt: sent, and perhaps billed, but never answered here.
     """
-    from solon.errors import DataError
-    from solon.ledger import Ledger
-
-    if not ledger.is_file():
-        raise DataError(f"there is no ledger at {ledger}; name it with --ledger, or run a recipe first")
-    with Ledger.open(ledger) as opened:
-        totals, doubts = opened.summary(run=run), opened.in_doubt(run=run)
+    with _open(ledger) as opened:
+        totals, doubts, batches = opened.summary(run=run), opened.in_doubt(run=run), opened.batches(run=run)
     if json:
         print_json(
             {
@@ -58,6 +79,7 @@ def show(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = None,
                     }
                     for doubt in doubts
                 ],
+                "batches": [asdict(batch) for batch in batches],
             }
         )
         return
@@ -85,3 +107,58 @@ def show(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = None,
             f"in doubt: {one.stage} of run {one.run}, {one.model}, at most ${one.reserved_usd:.4f}, {again}",
             markup=False,
         )
+    for batch in batches:
+        if batch.phase in ("submitting", "submitted"):
+            console.print(
+                f"batch {batch.id or batch.label}: {batch.open:,} of {batch.requests:,} requests to {batch.model} are "
+                f"to come; {_state(batch)}",
+                markup=False,
+            )
+
+
+@app.command("batches")
+def batches(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = None, json: Json = False) -> None:
+    """List the batches that were handed to providers.
+
+    With their ids, how many of their requests are still to come, and whether anybody waits for them.
+    """
+    from datetime import UTC, datetime
+
+    with _open(ledger) as opened:
+        found = opened.batches(run=run)
+    if json:
+        print_json({"batches": [asdict(batch) for batch in found]})
+        return
+    from rich.console import Console
+
+    rows = table("batch", "provider", "model", "run", "submitted at", "state", "requests", "to come", numbers=2)
+    for batch in found:
+        at = datetime.fromtimestamp(batch.submitted_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        counts = f"{batch.requests:,}", f"{batch.open:,}"
+        rows.add_row(batch.id or batch.label, batch.provider, batch.model, batch.run, at, _state(batch), *counts)
+    console = Console(highlight=False)
+    console.print(rows if found else "no batch was handed to any provider", markup=False)
+
+
+@app.command("give-up")
+def give_up(
+    batch: Annotated[str, typer.Argument(help="The id of the batch, or its label where it has none.")],
+    ledger: LedgerFile = Path(".solon/ledger.sqlite"),
+) -> None:
+    """Wait for a batch no more: its requests are in doubt, and the next run asks them again.
+
+    For a batch that was deleted at the provider, or whose account is gone. What of it was done may be on the bill.
+    """
+    from solon.errors import DataError
+    from solon.ledger import Ended
+
+    with _open(ledger) as opened:
+        found = [one for one in opened.batches() if batch in (one.id, one.label)]
+        if not found:
+            raise DataError(f"there is no batch {batch!r} in {ledger}: `solon ledger batches` lists them")
+        if found[0].at_work:
+            raise DataError(f"a process that is alive waits for {batch}: end it first")
+        if found[0].phase not in ("submitting", "submitted"):
+            raise DataError(f"nothing more is to come of {batch}: {_state(found[0])}")
+        opened.apply([Ended(found[0].label, "lost")])
+    typer.echo(f"{batch} is given up: {found[0].open:,} requests are in doubt, and the next run asks them again")

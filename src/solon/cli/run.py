@@ -58,8 +58,11 @@ def _run(
 
         print_json({"run_dir": str(done), **summarise(done).model_dump(mode="json", exclude={"examples", "steps"})})
     elif "report" in stages_of(opened.recipe) and until in (None, "report") and not quiet:
+        from datetime import UTC, datetime
+
         from rich.console import Console
 
-        from solon.report import summarise, terminal
+        from solon.report import limits_found, summarise, terminal
 
-        terminal(summarise(done), Console(highlight=False), done / "report.html")
+        today, found = datetime.now(UTC).date(), limits_found(done)
+        terminal(summarise(done), Console(highlight=False), done / "report.html", today=today, found=found)

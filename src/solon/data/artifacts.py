@@ -13,21 +13,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from solon.errors import DataError, Problem, StorageError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 T = TypeVar("T", bound=BaseModel)
-
-ROWS_IN_A_GROUP = 8192
-"""Rows of a Parquet row group: what is held in memory while a file is written."""
 
 _STORAGE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR,
@@ -125,14 +119,20 @@ def _remove(path: Path) -> None:
 # ---------------------------------------------------------------- JSON
 
 
+# made once: json.dumps makes one for each call when its settings are not the default
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def json_bytes(value: Any, *, indent: int | None = None) -> bytes:
     """``value`` as UTF-8 JSON with its keys in their own order.
 
     Raises:
         ValueError: it holds a number that JSON does not have (not a number, infinity).
     """
-    separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent)
+    if indent is None:
+        text = _COMPACT.encode(value)
+    else:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ": "), indent=indent)
     # only a lone surrogate fails to encode, always inside a JSON string, where \udXXX is its escape
     return text.encode("utf-8", "backslashreplace")
 
@@ -153,10 +153,20 @@ def write_json(path: Path, value: Any) -> None:
         partial.write_bytes(json_bytes(plain, indent=2) + b"\n")
 
 
+Write = Callable[[BaseModel | Mapping[str, Any]], None]
+
+
 @contextmanager
-def writing_jsonl(path: Path) -> Iterator[Callable[[BaseModel | Mapping[str, Any]], None]]:
+def writing_jsonl(path: Path) -> Iterator[Write]:
     """Gives a function that writes one record a line; the file appears at ``path``, whole, when the block ends."""
-    with atomic(path) as partial, partial.open("wb") as file:
+    with atomic(path) as partial, lines_into(partial) as write:
+        yield write
+
+
+@contextmanager
+def lines_into(path: Path) -> Iterator[Write]:
+    """As ``writing_jsonl``, straight into a file: for one that ``atomic`` gave."""
+    with path.open("wb") as file:
 
         def write(record: BaseModel | Mapping[str, Any]) -> None:
             value = record.model_dump(mode="json") if isinstance(record, BaseModel) else record
@@ -250,43 +260,27 @@ def wrong_encoding(where: str, byte: int, start: bytes) -> Problem:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Iterable[bytes]]:
-    """The file's lines as bytes. An error while it is opened or read is a ``DataError``."""
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """The file as bytes. An error while it is opened or read is a ``DataError``."""
     try:
         with path.open("rb") as file:
             yield file
     except OSError as error:
-        if error.errno == errno.ENOENT:
-            raise DataError([Problem(str(path), "there is no such file")]) from error
-        reason = _lower_first(error.strerror or str(error))
-        raise DataError([Problem(str(path), f"cannot be read: {reason}")]) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """What to raise in place of the system's error about a file that was to be read."""
+    if error.errno == errno.ENOENT:
+        return DataError([Problem(str(path), "there is no such file")])
+    return DataError([Problem(str(path), f"cannot be read: {_lower_first(error.strerror or str(error))}")])
 
 
 def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-# ---------------------------------------------------------------- Parquet
-
-
-def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:
-    """Writes rows under a schema, a row group at a time, and returns how many. A missing key is a null.
-
-    The same rows give the same bytes with the same version of pyarrow (which writes its version into the file).
-
-    Raises:
-        UnicodeEncodeError: a text holds half of a surrogate pair, which Parquet cannot hold.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    written = 0
-    pending = iter(rows)
-    with atomic(path) as partial, pq.ParquetWriter(partial, schema, version="2.6", compression="zstd") as writer:
-        while group := list(islice(pending, ROWS_IN_A_GROUP)):
-            writer.write_table(pa.Table.from_pylist(group, schema), row_group_size=ROWS_IN_A_GROUP)
-            written += len(group)
-    return written
+# ---------------------------------------------------------------- what a file is
 
 
 def sha256_of(path: Path) -> str:
@@ -295,8 +289,5 @@ def sha256_of(path: Path) -> str:
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    state = hashlib.sha256()
     with opened(path) as file:
-        for line in file:
-            state.update(line)
-    return state.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import assert_never
 
 import yaml
 
-from solon.data.build import DROPPED, KINDS, Build, Built, Kind
+from solon.data.building import Counts
+from solon.data.kinds import DROPPED, KINDS, Build, Kind, Side
 from solon.data.records import Constitution
 
 _USE = {
@@ -44,11 +46,11 @@ class Facts:
     seed: int
 
 
-def card(built: Built, facts: Facts, columns: Mapping[Kind, Sequence[tuple[str, str]]]) -> str:
+def card(built: Counts, facts: Facts, columns: Mapping[Kind, Sequence[tuple[str, str]]]) -> str:
     """The card as Markdown with YAML front matter.
 
     Args:
-        built: the datasets.
+        built: what is in the datasets, in numbers.
         facts: what made them.
         columns: for each kind, the names and meanings of its columns.
     """
@@ -64,13 +66,13 @@ def card(built: Built, facts: Facts, columns: Mapping[Kind, Sequence[tuple[str, 
     return "\n".join(section for section in sections if section)
 
 
-def _present(built: Built) -> dict[Kind, dict[str, int]]:
+def _present(built: Counts) -> dict[Kind, dict[Side, int]]:
     """Kinds with rows, and of those the splits with rows."""
-    splits = {kind: {split: n for split, n in rows.items() if n} for kind, rows in built.counts().items()}
+    splits = {kind: {split: n for split, n in rows.items() if n} for kind, rows in built.rows.items()}
     return {kind: rows for kind, rows in splits.items() if rows}
 
 
-def _front_matter(built: Built) -> str:
+def _front_matter(built: Counts) -> str:
     configs = [
         {
             "config_name": kind,
@@ -85,7 +87,7 @@ def _front_matter(built: Built) -> str:
     return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n"
 
 
-def _origin(built: Built, facts: Facts) -> str:
+def _origin(built: Counts, facts: Facts) -> str:
     constitution, settings = facts.constitution, facts.settings
     where = facts.prompts if facts.prompts.startswith("hf://") else PurePath(facts.prompts).name
     unjudged = f", {built.unjudged:,} of them without a judgment" if built.unjudged else ""
@@ -99,19 +101,36 @@ def _origin(built: Built, facts: Facts) -> str:
         f"- Prompts: {_inline(where)}, {built.prompts:,} with responses{unjudged}",
         f"- Split: {settings.held_out:g} of the prompts held out, seed {facts.seed}",
         f"- Kept: margins from {settings.min_margin:g}, {limit} pairs of a prompt",
-        f"- Desirable: scores from {settings.desirable_at:g}",
+        f"- Of rated and ranked responses: {_PAIRS[settings.pairs]}",
+        f"- Desirable: {_desirable(settings)}",
+        f"- Vetoed: scores below {settings.veto_below:g} under a hard principle",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _rows(built: Built) -> str:
-    counts = built.counts()
+_PAIRS = {"best_against_rest": "each worse one against one of the best", "all": "every pair with a winner"}
+
+
+def _desirable(settings: Build) -> str:
+    low = settings.undesirable_at
+    match settings.desirable_by:
+        case "score":
+            return f"scores from {settings.desirable_at:g}" + ("" if low is None else f", undesirable below {low:g}")
+        case "quantile":
+            lowest = f", undesirable the lowest {low:.0%}" if low is not None else ""
+            return f"all but the lowest {settings.desirable_at:.0%} of the scores{lowest}"
+        case _:
+            assert_never(settings.desirable_by)
+
+
+def _rows(built: Counts) -> str:
+    counts = built.rows
     lines = ["## Rows\n", "| dataset | for | train | test |", "|---|---|---:|---:|"]
     lines += [f"| {kind} | {_USE[kind]} | {counts[kind]['train']:,} | {counts[kind]['test']:,} |" for kind in KINDS]
     return "\n".join(lines) + "\n"
 
 
-def _loading(built: Built) -> str:
+def _loading(built: Counts) -> str:
     present = _present(built)
     if not present:
         return ""
@@ -125,8 +144,11 @@ def _loading(built: Built) -> str:
     return "\n".join([*lines, *calls, "```"]) + "\n"
 
 
-def _dropped(built: Built) -> str:
-    lines = ["## Left out\n", "Pairs of `preference`, responses of `unpaired` and `reward`, prompts of `sft`.\n"]
+def _dropped(built: Counts) -> str:
+    lines = [
+        "## Left out\n",
+        "Pairs of `preference`, responses of `unpaired` and `reward`, prompts or revisions of `sft`.\n",
+    ]
     lines += ["| dataset | reason | rows | meaning |", "|---|---|---:|---|"]
     rows = [
         f"| {kind} | {reason} | {built.drops[kind][reason]:,} | {meaning} |"
@@ -137,7 +159,7 @@ def _dropped(built: Built) -> str:
     return "\n".join([*lines, *rows]) + "\n" if rows else "## Left out\n\nNothing.\n"
 
 
-def _columns(built: Built, columns: Mapping[Kind, Sequence[tuple[str, str]]]) -> str:
+def _columns(built: Counts, columns: Mapping[Kind, Sequence[tuple[str, str]]]) -> str:
     def tables() -> Iterator[str]:
         for kind in _present(built):
             yield f"### {kind}\n"

@@ -10,10 +10,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+# made once: json.dumps makes one for each call when its settings are not the default
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces, pure ASCII (so that lone surrogates survive): what gets hashed."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(value: Any) -> str:
@@ -24,7 +27,8 @@ def digest(value: Any) -> str:
 class Noun(BaseModel):
     """Base of all that follows: immutable, closed to unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # what is no number stays what it is: pydantic would write null
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class Record(Noun):

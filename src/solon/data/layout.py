@@ -7,14 +7,16 @@ inside the loss. So how clear a preference was is called ``label_margin``, and w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
-from solon.data.artifacts import atomic, atomic_folder, write_parquet
-from solon.data.build import KINDS, Built, Kind
+from solon.data.artifacts import atomic, atomic_folder
+from solon.data.building import Datasets
 from solon.data.cards import Facts, card
+from solon.data.kinds import KINDS, Kind, Side
+from solon.data.parquet import Rows, writing_parquet
 from solon.data.records import Demonstration, Preference, Prompt, Rating
 from solon.errors import StorageError
 
@@ -31,6 +33,7 @@ class Column:
     meaning: str
 
 
+_SCORE = "its score in [0, 1], or any number: a logit, where all judgments on it are"
 _PROMPT = Column("prompt", "conversation", "the conversation up to the response")
 _ORIGIN = (
     Column("topic", "text", "the prompt's topic; null when it has none"),
@@ -50,13 +53,13 @@ COLUMNS: dict[Kind, tuple[Column, ...]] = {
         _PROMPT,
         Column("completion", "conversation", "the response"),
         Column("label", "truth", "whether it is desirable"),
-        Column("score", "number", "its score in [0, 1]; null when it comes from comparisons"),
+        Column("score", "number", f"{_SCORE}; null when it comes from comparisons"),
         *_ORIGIN,
     ),
     "reward": (
         _PROMPT,
         Column("completion", "conversation", "the response"),
-        Column("score", "number", "its score in [0, 1]"),
+        Column("score", "number", _SCORE),
         *_ORIGIN,
     ),
     "sft": (_PROMPT, Column("completion", "conversation", "the best response"), *_ORIGIN),
@@ -112,10 +115,11 @@ def _response(text: str) -> list[dict[str, str]]:
     return [{"role": "assistant", "content": text}]
 
 
-def write_datasets(built: Built, out: Path, facts: Facts) -> None:
+def write_datasets(datasets: Datasets, out: Path, facts: Facts) -> None:
     """Writes ``out/<kind>/<train or test>.parquet`` for whatever has rows, and the card ``out/README.md``.
 
-    ``out`` is replaced as a whole, so that nothing of an earlier build is left in it.
+    Rows go to their files as they are made. ``out`` is replaced as a whole, so that nothing of an earlier build is left
+    in it.
 
     Raises:
         StorageError: the disk is full or not writable, or ``out`` holds files that are not a dataset's; what was there
@@ -129,15 +133,14 @@ def write_datasets(built: Built, out: Path, facts: Facts) -> None:
                 "move it away, or choose another run directory"
             )
     with atomic_folder(out) as partial:
-        for kind, name, records in _files(built):
-            if records:
-                write_parquet(partial / kind / f"{name}.parquet", map(row, records), schema(kind))
-        text = card(built, facts, {kind: [(column.name, column.meaning) for column in COLUMNS[kind]] for kind in KINDS})
+        with ExitStack() as open_files:
+            files: dict[tuple[Kind, Side], Rows] = {}
+            for kind, side, record in datasets.made():
+                if (kind, side) not in files:
+                    path = partial / kind / f"{side}.parquet"
+                    files[kind, side] = open_files.enter_context(writing_parquet(path, schema(kind)))
+                files[kind, side].write(row(record))
+        columns = {kind: [(column.name, column.meaning) for column in COLUMNS[kind]] for kind in KINDS}
+        text = card(datasets.counted(), facts, columns)
         with atomic(partial / "README.md") as readme:
             readme.write_bytes(text.encode("utf-8", "backslashreplace"))
-
-
-def _files(built: Built) -> Iterator[tuple[Kind, str, tuple[Preference | Rating | Demonstration, ...]]]:
-    for kind, rows in built.splits().items():
-        yield kind, "train", rows.train
-        yield kind, "test", rows.test

@@ -57,6 +57,15 @@ class PromptColumns(Settings):
         return (self.prompt, self.messages)
 
     @property
+    def names_the_prompt(self) -> bool:
+        """Whether the recipe says which column holds it."""
+        return bool({"prompt", "messages"} & self.model_fields_set)
+
+    def present(self, row: Row) -> str | None:
+        """The column of this row that holds the prompt, if there is one."""
+        return next((name for name in self.conversation if name in row.values), None)
+
+    @property
     def named(self) -> tuple[str, ...]:
         """The other columns that must exist because the recipe names them."""
         return tuple(getattr(self, field) for field in ("topic", "reference") if field in self.model_fields_set)
@@ -79,7 +88,7 @@ def read_prompts(source: str | Path, columns: PromptColumns = PromptColumns()) -
         MissingExtra: it is on the hub and ``datasets`` is not installed.
     """
     found: list[Prompt] = []
-    problems: list[Problem] = []
+    problems = Problems()
     seen: dict[str, None] = {}
     for row in read_rows(source):
         prompt = row if isinstance(row, Problem) else prompt_of(row, columns)
@@ -100,13 +109,21 @@ def read_prompts(source: str | Path, columns: PromptColumns = PromptColumns()) -
 
 def prompt_of(row: Row, columns: PromptColumns) -> Prompt | Problem:
     """The prompt in a row, or what is wrong with it."""
-    column = next((name for name in columns.conversation if name in row.values), None)
+    column = columns.present(row)
     if column is None:
         return no_column(row.where, columns.conversation, row.values)
-    messages = _messages(row.values[column])
-    if isinstance(messages, str):
-        return Problem(row.where, f"column {column!r}: {messages}")
-    if not all(is_text(message.content) for message in messages):
+    said = turns(row.values[column])
+    if isinstance(said, str):
+        return Problem(row.where, f"column {column!r}: {said}")
+    if said[-1].role != "user":
+        what = f"the last message is from {said[-1].role!r}: leave out what follows the user's last"
+        return Problem(row.where, f"column {column!r}: {what}")
+    return prompt_from(said, row, columns, column)
+
+
+def prompt_from(said: tuple[Message, ...], row: Row, columns: PromptColumns, column: str) -> Prompt | Problem:
+    """A conversation that stands in a column of a row, with the row's topic and reference answer."""
+    if not all(is_text(message.content) for message in said):
         return Problem(
             row.where, f"column {column!r}: the text holds half of a surrogate pair, which no tokenizer reads"
         )
@@ -118,11 +135,11 @@ def prompt_of(row: Row, columns: PromptColumns) -> Prompt | Problem:
             return Problem(row.where, f"column {name!r}: a {field} is a text or a number, not {json.dumps(value)[:40]}")
         # an empty cell says that there is none
         details[field] = None if value is None or value == "" else str(value)
-    return Prompt(messages=messages, topic=details["topic"], reference=details["reference"])
+    return Prompt(messages=said, topic=details["topic"], reference=details["reference"])
 
 
-def _messages(value: Any) -> tuple[Message, ...] | str:
-    """The conversation in a cell; a text says what is wrong with it."""
+def turns(value: Any) -> tuple[Message, ...] | str:
+    """The conversation in a cell, which may end with any role; a text says what is wrong with it."""
     if value is None:
         return "the prompt is empty"
     if isinstance(value, str) and value.lstrip().startswith('[{"role"'):
@@ -135,17 +152,13 @@ def _messages(value: Any) -> tuple[Message, ...] | str:
         return (Message(role="user", content=value),) if value.strip() else "the prompt is empty"
     if not isinstance(value, list):
         return "a prompt is a text, or a list of messages with role and content"
-    turns: list[Message] = []
+    found: list[Message] = []
     for number, turn in enumerate(value, 1):
         message = _message(turn)
         if isinstance(message, str):
             return f"message {number}: {message}"
-        turns.append(message)
-    if not turns:
-        return "the prompt is empty"
-    if turns[-1].role != "user":
-        return f"the last message is from {turns[-1].role!r}: leave out what follows the user's last"
-    return tuple(turns)
+        found.append(message)
+    return tuple(found) or "the prompt is empty"
 
 
 def _message(turn: Any) -> Message | str:
@@ -156,7 +169,7 @@ def _message(turn: Any) -> Message | str:
         return f"role {role!r} is unknown: it is one of {', '.join(_ROLES)}"
     if not isinstance(content, str):
         return "its content is not a text"
-    if not content.strip():
+    if not content.strip() and role != "assistant":  # models do say nothing
         return "its content is empty"
     if more := [key for key, item in turn.items() if key not in {"role", "content"} and item is not None]:
         return f"{more[0]!r} is not supported: a message has role and content"
@@ -164,6 +177,23 @@ def _message(turn: Any) -> Message | str:
 
 
 # ---------------------------------------------------------------- all problems at once
+
+
+class Problems:
+    """Problems as they are found: the first ``MOST_PROBLEMS`` of them, and how many there are."""
+
+    def __init__(self) -> None:
+        self.first: list[Problem] = []
+        self._count = 0
+
+    def append(self, problem: Problem) -> None:
+        """One more."""
+        self._count += 1
+        if len(self.first) < MOST_PROBLEMS:
+            self.first.append(problem)
+
+    def __len__(self) -> int:
+        return self._count
 
 
 def no_column(where: str, wanted: Sequence[str], present: Iterable[str]) -> Problem:
@@ -182,7 +212,9 @@ def missing_columns(where: str, seen: Iterable[str], wanted: Iterable[Sequence[s
     return [no_column(where, alternatives, names) for alternatives in missing]
 
 
-def refuse(where: str, problems: Sequence[Problem], missing: Sequence[Problem], *, empty: bool, what: str) -> None:
+def refuse(
+    where: str, problems: Sequence[Problem] | Problems, missing: Sequence[Problem], *, empty: bool, what: str
+) -> None:
     """Raises if anything is wrong. A column that no row has is one problem, not one a row.
 
     Raises:
@@ -190,10 +222,10 @@ def refuse(where: str, problems: Sequence[Problem], missing: Sequence[Problem], 
     """
     if missing:
         raise DataError(missing)
-    if len(problems) > MOST_PROBLEMS:
-        rest = len(problems) - MOST_PROBLEMS
-        raise DataError([*problems[:MOST_PROBLEMS], Problem(where, f"and {rest} more problem{'s' * (rest > 1)}")])
-    if problems:
-        raise DataError(problems)
+    first = (problems.first if isinstance(problems, Problems) else problems)[:MOST_PROBLEMS]
+    if rest := len(problems) - len(first):
+        raise DataError([*first, Problem(where, f"and {rest} more problem{'s' * (rest > 1)}")])
+    if first:
+        raise DataError(first)
     if empty:
         raise DataError([Problem(where, f"there are no {what} in it")])

@@ -276,12 +276,19 @@ class Failed(Record):
 Outcome = Annotated[Scored | Revised | Failed, Field(discriminator="kind")]
 
 
+_SCALE = RatingScale()
+
+
 class Question(Record):
-    """What a labeler is asked: one option is rated, two are compared, more are ranked, under the principle(s)."""
+    """What a labeler is asked: one option is rated, two are compared, more are ranked, under the principle(s).
+
+    ``scale`` is the constitution's, for labelers that rate on it.
+    """
 
     prompt: Prompt
     principles: tuple[Principle, ...] = ()
     options: tuple[Completion, ...] = Field(min_length=1)
+    scale: RatingScale = Field(default_factory=lambda: _SCALE)  # a default with a dict in it is copied each time
 
     def reversed(self) -> Question:
         """The same question with its options in the opposite order."""

@@ -2,22 +2,23 @@
 
 JSON Lines (``.jsonl``, ``.ndjson``), JSON (``.json``: a list), CSV and TSV (with a header line), Parquet, a folder of
 such files (read in the order of their names), or ``hf://org/name`` and ``hf://org/name:split`` through ``datasets``.
+
+All but ``.json``, which is one value, are read row by row: a file may be larger than the memory.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
-from solon.data.artifacts import json_lines, opened, why_not_json, wrong_encoding
-from solon.errors import DataError, MissingExtra, Problem
+from solon.data import hub
+from solon.data.artifacts import json_lines, opened, sha256_of, unreadable, why_not_json, wrong_encoding
+from solon.errors import DataError, Problem
 
-HUB = "hf://"
 _READ_AT_ONCE = 1024
 _FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
@@ -37,24 +38,40 @@ def read_rows(source: str | Path) -> Iterator[Row | Problem]:
         DataError: there is no such file, nothing in it can be read, or its kind is unknown.
         MissingExtra: it is on the hub and ``datasets`` is not installed.
     """
-    if str(source).startswith(HUB):
-        yield from _hub_rows(str(source))
+    if hub.is_on_the_hub(source):
+        for number, values in enumerate(hub.rows(str(source)), 1):
+            yield Row(f"{source}: row {number}", values)
         return
-    path = Path(source)
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in _FORMATS and file.is_file())
-        files = [file for file in files if not file.name.startswith((".", "_"))]
-        if not files:
-            raise DataError([Problem(str(path), f"the folder holds no file that ends in {_one_of(_FORMATS)}")])
-        for file in files:
-            yield from _file_rows(file)
-        return
-    yield from _file_rows(path)
+    for file in _files(Path(source)):
+        yield from _file_rows(file)
+
+
+def identity(source: str | Path) -> dict[str, str]:
+    """What changes when the data do: the SHA-256 of each file by its name; of a hub dataset, its revision.
+
+    Reads the bytes and nothing more, a few seconds for some gigabytes.
+
+    Raises:
+        DataError, MissingExtra: as ``read_rows``.
+    """
+    if hub.is_on_the_hub(source):
+        return hub.identity(str(source))
+    return {file.name: sha256_of(file) for file in _files(Path(source))}
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        if not path.exists():
+            raise DataError([Problem(str(path), "there is no such file", _similar(path))])
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _FORMATS and file.is_file())
+    files = [file for file in files if not file.name.startswith((".", "_"))]
+    if not files:
+        raise DataError([Problem(str(path), f"the folder holds no file that ends in {_one_of(_FORMATS)}")])
+    return files
 
 
 def _file_rows(path: Path) -> Iterator[Row | Problem]:
-    if not path.exists():
-        raise DataError([Problem(str(path), "there is no such file", _similar(path))])
     match path.suffix.lower():
         case ".jsonl" | ".ndjson":
             yield from _jsonl_rows(path)
@@ -102,37 +119,53 @@ def _row(where: str, value: Any) -> Row | Problem:
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row | Problem]:
     # one field may hold a whole conversation; the limit is the process's, so it is put back
     limit = csv.field_size_limit(2**31 - 1)
+    line = 1
+    reader = None
     try:
-        reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
-        header: list[str] | None = None
-        line = 1
-        for cells in reader:
-            where, line = f"{path}:{line}", reader.line_num + 1
-            if not cells:
-                continue
-            if header is None:
-                header = [name.strip() for name in cells]
-                if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
-                    raise DataError([Problem(where, f"the header names column {twice[0]!r} twice")])
-            elif len(cells) != len(header):
-                yield Problem(where, f"{len(cells)} fields in a row, and the header names {len(header)} columns")
-            else:
-                yield Row(where, {name: cell or None for name, cell in zip(header, cells, strict=True)})
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            header: list[str] | None = None
+            for cells in reader:
+                where, line = f"{path}:{line}", reader.line_num + 1
+                if not cells:
+                    continue
+                if header is None:
+                    header = [name.strip() for name in cells]
+                    if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
+                        yield Problem(where, f"the header names column {twice[0]!r} twice")
+                        return
+                elif len(cells) != len(header):
+                    yield Problem(where, f"{len(cells)} fields in a row, and the header names {len(header)} columns")
+                else:
+                    yield Row(where, {name: cell or None for name, cell in zip(header, cells, strict=True)})
     except csv.Error as error:
-        raise DataError([Problem(f"{path}:{reader.line_num}", f"not valid CSV: {error}")]) from error
+        yield Problem(f"{path}:{reader.line_num if reader else line}", f"not valid CSV: {error}")
+    except UnicodeDecodeError:
+        yield _first_that_is_no_text(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
     finally:
         csv.field_size_limit(limit)
 
 
+def _first_that_is_no_text(path: Path) -> Problem:
+    """The byte that stopped the decoder, which knows its place in a buffer and not in the file."""
+    with opened(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                return wrong_encoding(f"{path}:{number}:{error.start + 1}", line[error.start], line)
+    return Problem(str(path), "the file changed while it was read")
+
+
 def _text(path: Path) -> str:
     with opened(path) as file:
-        content = b"".join(file)
+        content = file.read()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = error.start - content.rfind(b"\n", 0, error.start)
-        raise DataError([wrong_encoding(f"{path}:{line}:{column}", content[error.start], content)]) from error
+        raise DataError([_first_that_is_no_text(path)]) from error
 
 
 def _parquet_rows(path: Path) -> Iterator[Row | Problem]:
@@ -149,27 +182,6 @@ def _parquet_rows(path: Path) -> Iterator[Row | Problem]:
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).partition("\n")[0]
         raise DataError([Problem(str(path), f"not a readable Parquet file: {first_line}")]) from error
-
-
-def _hub_rows(address: str) -> Iterator[Row | Problem]:
-    name, _, split = address.removeprefix(HUB).partition(":")
-    if not name.strip("/"):
-        raise DataError(
-            [Problem(address, "the address names no dataset", "write hf://org/name or hf://org/name:split")]
-        )
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingExtra(f"reading {address}", "train") from error
-    try:
-        table = datasets.load_dataset(name, split=split or "train")
-    # what the library raises for a name, split, configuration or connection that is not there
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        first_line = str(error).partition("\n")[0]
-        remedy = "check name, split and network; a downloaded file or folder can be given instead"
-        raise DataError([Problem(address, f"cannot be loaded: {first_line}", remedy)]) from error
-    for number, values in enumerate(table, 1):
-        yield Row(f"{address}: row {number}", dict(values))
 
 
 def _similar(path: Path) -> str:

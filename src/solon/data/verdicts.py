@@ -5,7 +5,8 @@ combination of labeler and principles is an *opinion*; the rules:
 
 1. Within an opinion, each order's P(first better) is mapped to the same completion and the two orders are averaged. If
    the orders pick opposite winners (the same slot won twice), the opinion is a tie: it depends on the order. If one
-   is missing or failed, the opinion has failed: nothing is guessed from half of a comparison.
+   is missing or failed, the opinion has failed: nothing is guessed from half of a comparison. A ranking of more
+   completions says of each two of them how far apart their scores are (``solon.data.opinions``).
 2. Hard principles veto. If a hard opinion has a winner, that completion wins whatever the soft ones say; if two have
    different winners, the verdict is a tie (``conflict``). If a hard opinion failed, so has the verdict: the veto may
    have been in it.
@@ -17,18 +18,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import combinations
 from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
-from solon.data.records import Failed, Judgment, Noun, Principle, Revised, Scored
-from solon.errors import PluginError
+from solon.data.opinions import ZERO, Opinion, opinions
+from solon.data.position import OrderConsistency as OrderConsistency
+from solon.data.position import order_consistency as order_consistency
+from solon.data.records import Judgment, Noun, Principle
 
 TieReason = Literal["order", "balanced", "identical", "conflict"]
-
-_ZERO = 1e-9
-"""Margins below it are rounding: opinions that cancel each other leave some."""
 
 
 class Verdict(Noun):
@@ -67,59 +67,59 @@ class Verdict(Noun):
                 assert_never(self.outcome)
 
 
-@dataclass(frozen=True)
-class _Opinion:
-    """What one labeler said under one set of principles: ``lean`` is 2p - 1, ``None`` when it failed."""
-
-    principles: tuple[str, ...]
-    weight: float
-    hard: bool
-    lean: float | None
-    order_dependent: bool = False
-
-
-def verdict(judgments: Sequence[Judgment], principles: Mapping[str, Principle]) -> Verdict:
+def verdict(
+    judgments: Sequence[Judgment], principles: Mapping[str, Principle], pair: tuple[str, str] | None = None
+) -> Verdict:
     """What the judgments on one pair say together, whichever order each showed it in. The module says by which rules.
 
+    Args:
+        judgments: comparisons of the two, and rankings with both among their options.
+        principles: by id.
+        pair: ids of the two completions; those of the first judgment when left out.
+
     Raises:
-        ValueError: there are no judgments, or they are not all on the same two completions.
+        ValueError: there are no judgments, or one of them is not on these two completions.
         KeyError: a judgment names a principle that is not among ``principles``.
         PluginError: a labeler gave something that is no probability.
     """
-    if not judgments or any(len(j.options) != 2 or set(j.options) != set(judgments[0].options) for j in judgments):
+    if not judgments or (pair is None and len(judgments[0].options) != 2):
         raise ValueError("a verdict takes judgments on the same two completions, at least one")
-    first, second = judgments[0].options
+    first, second = pair or judgments[0].options
+    for judgment in judgments:
+        shown = set(judgment.options)
+        if len(judgment.options) < 2 or not {first, second} <= shown:
+            raise ValueError("a verdict takes judgments on the same two completions, at least one")
     labelers = tuple(dict.fromkeys(judgment.labeler for judgment in judgments))
 
-    def concluded(lean: float, reason: TieReason | Literal["", "failed"], opinions: Iterable[_Opinion]) -> Verdict:
+    def concluded(lean: float, reason: TieReason | Literal["", "failed"], rest_on: Iterable[Opinion]) -> Verdict:
         outcome: Literal["first", "second", "tie", "failed"] = "tie"
         if reason == "failed":
             outcome = "failed"
         elif reason == "":
             outcome = "first" if lean > 0 else "second"
-        ids = tuple(dict.fromkeys(name for opinion in opinions for name in opinion.principles))
+        ids = tuple(dict.fromkeys(name for opinion in rest_on for name in opinion.principles))
         return Verdict(
             first=first, second=second, margin=lean, outcome=outcome, reason=reason, principles=ids, labelers=labelers
         )
 
-    opinions = [_opinion(group, first, principles) for group in _opinion_groups(judgments).values()]
+    said = opinions(judgments, (first, second), principles)
     if first == second:
-        return concluded(0.0, "identical", opinions)
-    hard = [opinion for opinion in opinions if opinion.hard]
+        return concluded(0.0, "identical", said)
+    hard = [opinion for opinion in said if opinion.hard]
     if any(opinion.lean is None for opinion in hard):
-        return concluded(0.0, "failed", opinions)
+        return concluded(0.0, "failed", said)
     vetoes = [opinion for opinion in hard if opinion.lean]
     if vetoes:
         if len({opinion.lean > 0 for opinion in vetoes if opinion.lean is not None}) == 2:
             return concluded(0.0, "conflict", vetoes)
         return concluded(_mean(vetoes), "", vetoes)
     # hard principles without a preference leave the decision to the soft ones; where there are none, they are the tie
-    soft = [opinion for opinion in opinions if not opinion.hard]
+    soft = [opinion for opinion in said if not opinion.hard]
     counted = [opinion for opinion in soft if opinion.lean is not None] if soft else hard
     if not counted:
-        return concluded(0.0, "failed", opinions)
+        return concluded(0.0, "failed", said)
     lean = _mean(counted)
-    if abs(lean) > _ZERO:
+    if abs(lean) > ZERO:
         return concluded(lean, "", counted)
     undecided = not any(opinion.lean for opinion in counted)
     by_order = undecided and any(opinion.order_dependent for opinion in counted)
@@ -127,112 +127,22 @@ def verdict(judgments: Sequence[Judgment], principles: Mapping[str, Principle]) 
 
 
 def verdicts(judgments: Iterable[Judgment], principles: Mapping[str, Principle]) -> list[Verdict]:
-    """One verdict a pair of completions, in the order in which the pairs first appear.
+    """One verdict a pair of completions that are compared or ranked, in the order in which the pairs first appear.
 
-    Judgments that do not compare two completions are passed over.
+    Judgments on a single completion are passed over.
 
     Args:
         judgments: of one prompt.
         principles: by id; must hold every principle that a judgment names.
     """
-    pairs: dict[frozenset[str], list[Judgment]] = {}
+    pairs: dict[frozenset[str], tuple[tuple[str, str], list[Judgment]]] = {}
     for judgment in judgments:
-        if len(judgment.options) == 2:
-            pairs.setdefault(frozenset(judgment.options), []).append(judgment)
-    return [verdict(group, principles) for group in pairs.values()]
+        for first, second in combinations(judgment.options, 2):
+            pairs.setdefault(frozenset((first, second)), ((first, second), []))[1].append(judgment)
+    return [verdict(group, principles, pair) for pair, group in pairs.values()]
 
 
-class OrderConsistency(Noun):
-    """How much the comparisons depend on the order in which the two completions were shown.
-
-    Attributes:
-        consistent: opinions (a pair, a labeler, a set of principles) whose two orders do not contradict each other.
-        order_dependent: opinions whose two orders pick opposite winners.
-        failed: opinions without a usable judgment in each order.
-        first_slot_wins: judgments that preferred the completion shown first, out of ``decided``: about half of them
-            for a judge without a leaning.
-        decided: judgments that preferred one of the two.
-    """
-
-    consistent: int = 0
-    order_dependent: int = 0
-    failed: int = 0
-    first_slot_wins: int = 0
-    decided: int = 0
-
-
-def order_consistency(judgments: Iterable[Judgment]) -> OrderConsistency:
-    """Counts over all pairs, labelers and principles. Judgments of many prompts may come together, in any order."""
-    pairs: dict[tuple[str, frozenset[str]], list[Judgment]] = {}
-    for judgment in judgments:
-        if len(set(judgment.options)) == 2:
-            pairs.setdefault((judgment.prompt, frozenset(judgment.options)), []).append(judgment)
-    counts = dict.fromkeys(OrderConsistency.model_fields, 0)
-    for pair in pairs.values():
-        for group in _opinion_groups(pair).values():
-            orders = _orders(group, pair[0].options[0])
-            if orders is None:
-                counts["failed"] += 1
-            else:
-                counts["order_dependent" if _opposite(*orders) else "consistent"] += 1
-        slots = [judgment.outcome.scores[0] for judgment in pair if isinstance(judgment.outcome, Scored)]
-        counts["first_slot_wins"] += sum(score > 0.5 for score in slots)
-        counts["decided"] += sum(score != 0.5 for score in slots)
-    return OrderConsistency(**counts)
-
-
-def _opinion_groups(judgments: Iterable[Judgment]) -> dict[tuple[str, tuple[str, ...]], list[Judgment]]:
-    groups: dict[tuple[str, tuple[str, ...]], list[Judgment]] = {}
-    for judgment in judgments:
-        groups.setdefault((judgment.labeler, judgment.principles), []).append(judgment)
-    return groups
-
-
-def _opinion(group: Sequence[Judgment], first: str, principles: Mapping[str, Principle]) -> _Opinion:
-    ids = group[0].principles
-    asked = [principles[name] for name in ids]
-    weight = math.fsum(principle.weight for principle in asked) if asked else 1.0
-    # several principles in one question are weighed by the judge: only a question of hard ones alone can veto
-    hard = bool(asked) and all(principle.severity == "hard" for principle in asked)
-    orders = _orders(group, first)
-    if orders is None:
-        return _Opinion(ids, weight, hard, lean=None)
-    if _opposite(*orders):
-        return _Opinion(ids, weight, hard, lean=0.0, order_dependent=True)
-    lean = orders[0] + orders[1] - 1  # 2p - 1 of the mean of the two
-    return _Opinion(ids, weight, hard, lean=lean if abs(lean) > _ZERO else 0.0)
-
-
-def _orders(group: Sequence[Judgment], first: str) -> tuple[float, float] | None:
-    """P(``first`` is better) as judged with it in the first slot, and in the second; ``None`` if either is missing."""
-    shown_first: list[float] = []
-    shown_second: list[float] = []
-    for judgment in group:
-        match judgment.outcome:
-            case Scored(scores=scores):
-                if len(scores) != 2 or not 0 <= scores[0] <= 1:
-                    raise PluginError(
-                        f"labeler {judgment.labeler!r} compared two options and gave {scores}: "
-                        "two scores were expected, P(first is better) in [0, 1] and its complement"
-                    )
-                if judgment.options[0] == first:
-                    shown_first.append(scores[0])
-                else:
-                    shown_second.append(1 - scores[0])
-            case Failed() | Revised():
-                pass
-            case _:
-                assert_never(judgment.outcome)
-    if not shown_first or not shown_second:
-        return None
-    return math.fsum(shown_first) / len(shown_first), math.fsum(shown_second) / len(shown_second)
-
-
-def _opposite(one: float, other: float) -> bool:
-    return (one > 0.5 > other) or (one < 0.5 < other)
-
-
-def _mean(opinions: Sequence[_Opinion]) -> float:
-    weight = math.fsum(opinion.weight for opinion in opinions)
-    mean = math.fsum(opinion.weight * (opinion.lean or 0.0) for opinion in opinions) / weight
+def _mean(counted: Sequence[Opinion]) -> float:
+    weight = math.fsum(opinion.weight for opinion in counted)
+    mean = math.fsum(opinion.weight * (opinion.lean or 0.0) for opinion in counted) / weight
     return max(-1.0, min(1.0, mean))  # rounding may step over by one bit

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import Literal, assert_never
 
+from solon.labelers.patterns import search
+
 AnswerMatch = Literal["contains", "exact"]
 _QUOTES = " \t\n\"'`*“”‘’"
 _FINAL = _QUOTES + ".,;:!?"
@@ -15,6 +17,19 @@ def normalised(text: str) -> str:
     """Text as answers are compared: case folded, one space between words, no quotes around it, no final stop."""
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
     return " ".join(folded.split()).lstrip(_QUOTES).rstrip(_FINAL)
+
+
+def extracted(expression: str, text: str) -> str | None:
+    """What an expression's first group finds first, or all that it matches if it has none; ``None`` for nothing.
+
+    Raises:
+        PatternTimeout: it takes too long on this text.
+    """
+    found = search(expression, text)
+    if found is None:
+        return None
+    what: str | None = found[1] if found.re.groups else found[0]
+    return what
 
 
 def gives_answer(text: str, reference: str, match: AnswerMatch, extract: str | None = None) -> bool:
@@ -31,15 +46,13 @@ def gives_answer(text: str, reference: str, match: AnswerMatch, extract: str | N
 
     Raises:
         ValueError: nothing is left of the reference answer when it is normalised.
+        PatternTimeout: the expression takes too long on this response.
     """
     wanted = normalised(reference)
     if not wanted:
         raise ValueError(f"the reference answer {reference!r} is empty")
     if extract is not None:
-        found = re.search(extract, text)
-        if found is None:
-            return False
-        text = (found[1] if found.re.groups else found[0]) or ""
+        text = extracted(extract, text) or ""
     given = normalised(text)
     match match:
         case "exact":

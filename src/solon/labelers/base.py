@@ -27,7 +27,10 @@ class Account(Protocol):
         ...
 
     def summary(self) -> dict[str, JsonValue]:
-        """What ``run.json`` and the report hold of it; shares and statistics with their n."""
+        """What ``run.json`` and the report hold of it; shares and statistics with their n.
+
+        A text under ``note``, where there is one, is what to say in a few words.
+        """
         ...
 
 
@@ -64,7 +67,12 @@ class Labeler(Plugin):
         for principle in constitution.principles:
             if principle.applies_to(candidates.prompt.topic):
                 for completion in candidates.completions:
-                    yield Question(prompt=candidates.prompt, principles=(principle,), options=(completion,))
+                    yield Question(
+                        prompt=candidates.prompt,
+                        principles=(principle,),
+                        options=(completion,),
+                        scale=constitution.rating,
+                    )
 
     async def examine(
         self, candidates: Candidates, constitution: Constitution, *, label: Label | None = None

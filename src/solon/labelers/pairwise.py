@@ -3,76 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import ClassVar, Literal, assert_never
+from typing import ClassVar, assert_never
 
-from pydantic import Field, PositiveInt
-
-from solon.data.records import (
-    Candidates,
-    Completion,
-    Constitution,
-    Failed,
-    Judgment,
-    Principle,
-    Prompt,
-    Question,
-    Scored,
-)
+from solon.data.records import Candidates, Completion, Constitution, Judgment, Principle, Prompt, Question, Scored
 from solon.data.verdicts import Verdict, verdict
-from solon.errors import ModelUnavailable, PromptTooLong
-from solon.labelers.base import Label, Labeler
+from solon.labelers.base import Label
 from solon.labelers.pairing import Pairing, Round, expected_matches, meet
-from solon.labelers.prompt import pairwise_messages
-from solon.labelers.verdict_text import last_line_verdict, reasoning
-from solon.models.base import ChatModel, Reply, Request
-from solon.plugins.registry import AnyChatModel
-from solon.stream import ask
+from solon.labelers.prompt import Ties, pairwise_messages
+from solon.labelers.verdict_judge import Offer, Said, VerdictJudge
 
-VERDICTS = ("A", "B")
+_OFFERS = {"forced": Offer(("A", "B")), "allowed": Offer(("A", "B", "C"))}
 
 
-class Pairwise(Labeler):
+class Pairwise(VerdictJudge):
     """Asks a judge which of two completions is better, under each principle and in both orders.
 
-    Completions with the same text are one: the first stands for all of them.
+    Completions with the same text are one: the first stands for all of them. ``seed`` also draws the order of the
+    knockout, and its coins.
 
     Attributes:
-        judge: the chat model that is asked.
-        principles: ``each`` asks one question a principle; ``all`` puts every principle into one question; ``one``
-            draws a principle for each prompt, the likelier the greater its weight (as in Bai et al. 2022, where each
-            comparison is made under one principle at random).
         pairing: ``tournament`` is a knockout, n - 1 comparisons of n completions; ``best_against_rest`` also compares
             its champion with every completion that it did not meet; ``all`` compares every pair. A tie lets one
             of the two advance by a coin, which is no preference: only what the judge said is recorded.
-        seed: of the order of the knockout, its coins, and the principle drawn.
-        verdict: ``auto`` takes the log-probabilities of A and B as the first token when the model gives them, and
-            the text otherwise; ``text`` never asks for log-probabilities: for judges that reason before their verdict.
-        max_tokens: room for a reply in text. Raise it for judges that reason before their verdict.
-        min_choice_mass: least probability that A and B must have together; below it the judge was not answering
-            the question.
+        ties: ``forced`` makes the judge choose A or B; ``allowed`` also takes C, both are equally good. Of a judge that
+            gives log-probabilities, half of C goes to either side.
     """
 
     kind: ClassVar[str] = "pairwise"
 
-    judge: AnyChatModel
-    principles: Literal["each", "all", "one"] = "each"
     pairing: Pairing = "tournament"
-    seed: int = 0
-    verdict: Literal["auto", "text"] = "auto"
-    max_tokens: PositiveInt = 16
-    min_choice_mass: float = Field(default=0.5, gt=0, le=1)
+    ties: Ties = "forced"
 
     @property
     def options(self) -> int:
         """2."""
         return 2
-
-    def models(self) -> tuple[ChatModel, ...]:
-        """The judge."""
-        return (self.judge,)
 
     async def label(self, question: Question) -> Judgment:
         """Asks one question in one order. ``scores`` of the outcome are P(first is better) and its complement.
@@ -83,32 +50,15 @@ class Pairwise(Labeler):
         """
         if len(question.options) != 2:
             raise ValueError(f"a pairwise question has 2 options, and this one has {len(question.options)}")
-        request = Request(
-            messages=pairwise_messages(question),
-            max_tokens=self.max_tokens,
-            choices=VERDICTS if self.verdict == "auto" else (),
-        )
-        try:
-            reply = await ask(self.judge, request)
-        except ModelUnavailable as error:
-            return question.judged(Failed(reason="unavailable", raw=str(error)), labeler=self.name)
-        except PromptTooLong as error:
-            return question.judged(Failed(reason="too_long", raw=str(error)), labeler=self.name)
-        return question.judged(
-            self._outcome(reply),
-            labeler=self.name,
-            rationale=reasoning(reply.text),
-            usage=reply.usage,
-            cost_usd=self.judge.cost_of(reply),
-        )
+        return await compare_two(self, question, self.ties)
 
     async def examine(
         self, candidates: Candidates, constitution: Constitution, *, label: Label | None = None
     ) -> tuple[Judgment, ...]:
         """Lets the completions meet. Judgments come round by round, match by match, principle by principle."""
         prompt = candidates.prompt
-        asked = self._asked(prompt, constitution)
-        if not asked:
+        groups = self.groups(prompt, constitution)
+        if not groups:
             return ()
         distinct: dict[str, Completion] = {}
         for completion in candidates.completions:
@@ -120,7 +70,7 @@ class Pairwise(Labeler):
         async def play(pairs: Round) -> list[int | None]:
             matches = await asyncio.gather(
                 *(
-                    _match(label or self.label, prompt, players[first], players[second], asked)
+                    _match(label or self.label, prompt, players[first], players[second], groups)
                     for first, second in pairs
                 )
             )
@@ -132,63 +82,27 @@ class Pairwise(Labeler):
 
     def expected_questions(self, completions: int, principles: int) -> int:
         """Both orders of every match under every principle that is asked on its own; duplicates make it fewer."""
-        groups = principles if self.principles == "each" else min(principles, 1)
-        return 2 * groups * expected_matches(self.pairing, completions)
+        return 2 * self.expected_groups(principles) * expected_matches(self.pairing, completions)
 
-    @property
-    def longest_reply(self) -> int:
-        """``max_tokens``."""
-        return self.max_tokens
 
-    def _asked(self, prompt: Prompt, constitution: Constitution) -> tuple[tuple[Principle, ...], ...]:
-        """The principles of each question about this prompt; none when no principle applies to it."""
-        applying = tuple(principle for principle in constitution.principles if principle.applies_to(prompt.topic))
-        if not applying:
-            return ()
-        match self.principles:
-            case "each":
-                return tuple((principle,) for principle in applying)
-            case "all":
-                return (applying,)
-            case "one":
-                weights = [principle.weight for principle in applying]
-                return ((Random(f"{self.seed}:{prompt.id}").choices(applying, weights)[0],),)
-            case _:
-                assert_never(self.principles)
-
-    def _outcome(self, reply: Reply) -> Scored | Failed:
-        if reply.stop in ("refused", "filtered"):
-            return Failed(reason="refused", raw=reply.text)
-        if self.verdict == "auto" and reply.choices is not None:
-            return _from_log_probs(reply.choices, self.min_choice_mass, reply.text)
-        if reply.stop == "length":
-            # even if it stops at a lone letter: nobody knows how the line would have gone on
-            return Failed(reason="truncated", raw=reply.text)
-        match last_line_verdict(reply.text, VERDICTS):
-            case "A":
-                return Scored(scores=(1.0, 0.0))
-            case "B":
-                return Scored(scores=(0.0, 1.0))
-            case _:
-                return Failed(reason="unparseable", raw=reply.text)
+async def compare_two(judge: VerdictJudge, question: Question, ties: Ties) -> Judgment:
+    """Asks a judge which of two options is better, in the order in which they stand: for all labelers that compare."""
+    messages = pairwise_messages(question, ties=ties, form=judge.form)
+    return await judge.judged(question, messages, _OFFERS[ties], _scored)
 
 
 async def _match(
-    label: Label, prompt: Prompt, first: Completion, second: Completion, asked: Sequence[tuple[Principle, ...]]
+    label: Label, prompt: Prompt, first: Completion, second: Completion, groups: Sequence[tuple[Principle, ...]]
 ) -> tuple[Judgment, ...]:
-    questions = [Question(prompt=prompt, principles=group, options=(first, second)) for group in asked]
+    questions = [Question(prompt=prompt, principles=group, options=(first, second)) for group in groups]
     both_orders = [order for question in questions for order in (question, question.reversed())]
     return tuple(await asyncio.gather(*(label(question) for question in both_orders)))
 
 
-def _from_log_probs(log_probs: Mapping[str, float], min_mass: float, text: str) -> Scored | Failed:
-    """P(A) / (P(A) + P(B)); a choice that the model did not list has probability 0."""
-    first, second = (math.exp(log_probs.get(choice, -math.inf)) for choice in VERDICTS)
-    mass = first + second
-    if not mass >= min_mass:  # also when it is not a number
-        return Failed(reason="unparseable", raw=text)
-    share = first / mass
-    return Scored(scores=(share, 1.0 - share), probability=max(share, 1.0 - share))
+def _scored(said: Said) -> Scored:
+    """P(first is better) and its complement."""
+    first = said.shares["A"] + said.shares.get("C", 0.0) / 2
+    return Scored(scores=(first, 1.0 - first), probability=said.probability)
 
 
 def _winner(pair: tuple[int, int], players: Sequence[Completion], decided: Verdict) -> int | None:

@@ -2,8 +2,9 @@
 
 Each question carries a code of its own. The code heads every section, is drawn from the hash of the question's
 content, and is drawn again for as long as it occurs anywhere in the judged text; so no judged text can contain a
-heading of its own question. The system message holds only what is constant for a principle, so that servers and local
-models can keep it cached.
+heading of its own question. Tokens of chat templates are broken (``solon.labelers.neutral``). Nothing is ever cut: a
+question that does not fit a judge is a failure of that question. The system message holds only what is constant for a
+principle, so that servers and local models can keep it cached.
 """
 
 from __future__ import annotations
@@ -11,10 +12,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import Literal, TypeAlias
 
 from solon.data.records import Message, Principle, Question
+from solon.labelers.neutral import neutral
+
+Form: TypeAlias = Literal["bare", "reasoning", "json", "json_reasoning"]
+"""What a judge has to reply: the verdict alone, or on a last line after its reasoning; an object of the verdict alone,
+or of its reasoning and the verdict. ``prompts/answer_<form>.txt`` says it to the judge."""
+
+Ties: TypeAlias = Literal["forced", "allowed"]
+"""Whether a judge that compares may say that both are equally good, or has to choose."""
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
@@ -27,7 +38,13 @@ def template(name: str) -> str:
 
 def fill(text: str, **fields: str) -> str:
     """Puts each ``{field}`` in, in one pass: braces, percent signs and field names in the values stay as they are."""
-    return _FIELD.sub(lambda match: fields[match.group(1)], text)
+    return "".join(fields[part] if number % 2 else part for number, part in enumerate(_parts(text)))
+
+
+@lru_cache
+def _parts(text: str) -> tuple[str, ...]:
+    """Text and names of fields by turns, text first."""
+    return tuple(_FIELD.split(text))
 
 
 def code_for(*texts: str) -> str:
@@ -51,12 +68,73 @@ def principles_text(principles: Sequence[Principle]) -> str:
     return "\n".join(lines)
 
 
-def pairwise_messages(question: Question) -> tuple[Message, ...]:
-    """The conversation that asks which of two options is better."""
-    first, second = (option.text for option in question.options)
-    prompt = question.prompt.text
-    # sorted, so that both orders of the options carry the same code
-    code = code_for(prompt, *sorted((first, second)))
-    system = fill(template("pairwise_system"), principles=principles_text(question.principles))
-    user = fill(template("pairwise_user"), code=code, prompt=prompt, first=first, second=second)
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is judged, as it is shown: every token of a chat template broken, under a code that occurs in none of it.
+
+    The code depends on the texts and not on their order, so that a question in another order carries the same.
+    """
+
+    code: str
+    prompt: str
+    options: tuple[str, ...]
+
+
+def material(question: Question) -> Material:
+    """The prompt and the options of a question."""
+    prompt = neutral(question.prompt.text)
+    options = tuple(neutral(option.text) for option in question.options)
+    return Material(code_for(prompt, *sorted(options)), prompt, options)
+
+
+def answer_form(form: Form, *, key: str, what: str, value: str) -> str:
+    """How a judge is told to reply.
+
+    Args:
+        form: which.
+        key: of the verdict in an object.
+        what: the verdict, in words: ``the letter``.
+        value: the same as JSON, in words: ``the letter as a string``.
+    """
+    return fill(template(f"answer_{form}"), key=key, what=what, value=value)
+
+
+def conversation(system: str, user: str) -> tuple[Message, ...]:
+    """Instructions and material, as two turns."""
     return (Message(role="system", content=system), Message(role="user", content=user))
+
+
+def pairwise_messages(question: Question, *, ties: Ties = "forced", form: Form = "bare") -> tuple[Message, ...]:
+    """The conversation that asks which of two options is better."""
+    shown = material(question)
+    principles = principles_text(question.principles)
+    if ties == "forced" and form == "bare":
+        # of this form every word stays as it is: judges were trained on it
+        system, user = fill(template("pairwise_system"), principles=principles), template("pairwise_user")
+    else:
+        system = fill(
+            template("pairwise_form_system"),
+            principles=principles,
+            verdicts=template(f"pairwise_{ties}"),
+            form=answer_form(form, key="verdict", what="the letter", value="the letter as a string"),
+        )
+        user = template("pairwise_form_user")
+    first, second = shown.options
+    return conversation(system, fill(user, code=shown.code, prompt=shown.prompt, first=first, second=second))
+
+
+def rating_messages(question: Question, *, form: Form = "bare") -> tuple[Message, ...]:
+    """The conversation that asks for the score of one option on the question's scale."""
+    shown, scale = material(question), question.scale
+    meaning = scale.meaning or {scale.low: "goes against it", scale.high: "follows it in full"}
+    system = fill(
+        template("rating_system"),
+        principles=principles_text(question.principles),
+        low=str(scale.low),
+        high=str(scale.high),
+        meaning="\n".join(f"{score}: {meaning[score]}" for score in sorted(meaning)),
+        form=answer_form(form, key="score", what="the score", value="the score as a number"),
+    )
+    (response,) = shown.options
+    user = fill(template("rating_user"), code=shown.code, prompt=shown.prompt, response=response)
+    return conversation(system, user)

@@ -5,16 +5,13 @@ A rule holds, does not hold, or cannot be applied (a ``Failed``, never a ``False
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -26,31 +23,23 @@ from pydantic import (
 
 from solon.data.records import Failed
 from solon.labelers.answers import AnswerMatch, gives_answer
+from solon.labelers.fences import fenced_blocks
+from solon.labelers.json_schemas import NotJson, check_schema, strict_json, validator
+from solon.labelers.patterns import Regex as Regex
+from solon.labelers.patterns import matches_all, search
+from solon.labelers.told_apart import ToldApart
 from solon.plugins.base import Settings
-
-MAX_CHARACTERS = 20_000
-"""The longest text that rules look at; a longer one is ``Failed("too_long")``. Python cannot interrupt a regular
-expression, and the time of an unlucky one grows much faster than the text. The cap bounds it for all patterns but those
-with a repeat inside a repeat, such as ``(a+)+``: do not write these."""
-
-
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
-    return pattern
-
-
-Regex = Annotated[str, AfterValidator(_compiles)]
-"""A pydantic field type: a regular expression of Python's ``re``, checked when the settings are read."""
 
 
 class RuleKind(Settings):
     """Base of the kinds of rules."""
 
     def holds(self, text: str, reference: str | None) -> bool | Failed:
-        """Whether it holds of a response; ``Failed`` when that cannot be said."""
+        """Whether it holds of a response; ``Failed`` when that cannot be said.
+
+        Raises:
+            PatternTimeout: an expression takes too long on it.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement holds()")
 
 
@@ -64,7 +53,7 @@ class Pattern(RuleKind):
 
     def holds(self, text: str, reference: str | None) -> bool | Failed:  # noqa: ARG002 - only answers are compared
         """Whether the pattern matches all of the text."""
-        return re.fullmatch(self.pattern, text.strip()) is not None
+        return matches_all(self.pattern, text.strip())
 
 
 class Search(RuleKind):
@@ -74,7 +63,7 @@ class Search(RuleKind):
 
     def holds(self, text: str, reference: str | None) -> bool | Failed:  # noqa: ARG002
         """Whether the expression is found in the text."""
-        return re.search(self.regex, text) is not None
+        return search(self.regex, text) is not None
 
 
 class Length(RuleKind):
@@ -117,45 +106,63 @@ class Forbidden(RuleKind):
 
 
 class JsonSchema(RuleKind):
-    """The whole response is one JSON value that follows a JSON Schema: ``{json_schema: {type: object}}``."""
+    """The response is one JSON value that follows a JSON Schema: ``{json_schema: {type: object}}``.
+
+    Read strictly: no NaN, no name twice in one object. With ``within: fence``, the last fenced block is looked at, and
+    what stands around it is not; a response without one does not follow the rule.
+    """
 
     json_schema: dict[str, Any] | bool
+    within: Literal["all", "fence"] = "all"
 
     @field_validator("json_schema")
     @classmethod
     def _is_a_schema(cls, schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
-        import jsonschema
-        from jsonschema.validators import validator_for
-
-        try:
-            validator_for(schema, default=jsonschema.Draft202012Validator).check_schema(schema)  # type: ignore[arg-type] # a schema may be a bool
-        except jsonschema.SchemaError as error:
-            place = "/".join(map(str, error.absolute_path)) or "its top"
-            raise ValueError(f"not a JSON Schema: {error.message} (at {place})") from error
-        for reference in _references(schema):
-            if not (reference == "#" or reference.startswith("#/")) or not _resolves(schema, reference):
-                raise ValueError(
-                    f"a reference in a JSON Schema points into the schema itself, and {reference!r} does not"
-                )
+        check_schema(schema)
         return schema
 
     @cached_property
     def _validator(self) -> Any:
-        import jsonschema
-        import referencing
-        from jsonschema.validators import validator_for
-
-        validator = validator_for(self.json_schema, default=jsonschema.Draft202012Validator)
-        # an empty registry: nothing is ever fetched
-        return validator(self.json_schema, registry=referencing.Registry())
+        return validator(self.json_schema)
 
     def holds(self, text: str, reference: str | None) -> bool | Failed:  # noqa: ARG002
-        """Whether the text is JSON (strictly: no NaN, no fence around it) and follows the schema."""
+        """Whether the text is JSON and follows the schema."""
+        if self.within == "fence":
+            blocks = fenced_blocks(text)
+            if not blocks:
+                return False
+            text = blocks[-1].text
         try:
-            return bool(self._validator.is_valid(json.loads(text, parse_constant=_no_constant)))
-        except (ValueError, RecursionError):
-            # not JSON, or nested deeper than anything a schema is written for
+            return bool(self._validator.is_valid(strict_json(text)))
+        except (NotJson, RecursionError, ArithmeticError):
+            # nested deeper, or a number larger, than anything a schema is written for
             return False
+
+
+class Tags(RuleKind):
+    """The response is these sections in this order, and nothing else: ``{tags: [think, answer]}``.
+
+    ``<think>...</think> <answer>...</answer>``: each once, none empty, none in another; white space around them aside.
+    """
+
+    tags: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], ...] = Field(min_length=1)
+
+    @field_validator("tags")
+    @classmethod
+    def _differ(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(tags)) < len(tags):
+            raise ValueError("each tag stands once")
+        return tags
+
+    def holds(self, text: str, reference: str | None) -> bool | Failed:  # noqa: ARG002
+        """Whether the text is made of these sections."""
+        rest = text.strip()
+        for tag in self.tags:
+            head, _, after = rest.partition(f"</{tag}>")
+            if not head.startswith(f"<{tag}>") or not head.removeprefix(f"<{tag}>").strip():
+                return False
+            rest = after.lstrip()
+        return not rest and all(text.count(f"<{tag}>") == text.count(f"</{tag}>") == 1 for tag in self.tags)
 
 
 class Answer(RuleKind):
@@ -177,37 +184,16 @@ class Answer(RuleKind):
             return Failed(reason="error", raw=str(error))
 
 
-_KINDS: Mapping[str, type[RuleKind]] = {
+RULE_KINDS: Mapping[str, type[RuleKind]] = {
     "pattern": Pattern,
     "regex": Search,
     "length": Length,
     "forbidden": Forbidden,
     "json_schema": JsonSchema,
+    "tags": Tags,
     "answer": Answer,
 }
-
-
-def _class_name(value: Any) -> str | None:
-    """Which kind a rule is of, by the key that names it. The name of a class, and so never that of a key."""
-    if isinstance(value, RuleKind):
-        return type(value).__name__
-    return next((kind.__name__ for key, kind in _KINDS.items() if key in value), None)
-
-
-def _of_one_kind(value: Any) -> Any:
-    if isinstance(value, RuleKind):
-        return value
-    known = ", ".join(_KINDS)
-    if not isinstance(value, Mapping):
-        raise ValueError(f"a rule is a mapping with one of {known}, for example {{forbidden: [idiot]}}")
-    named = [key for key in _KINDS if key in value]
-    if len(named) > 1:
-        raise ValueError(f"this rule is of several kinds ({', '.join(named)}): write one rule for each")
-    if not named:
-        near = [match for key in value for match in difflib.get_close_matches(str(key), _KINDS, n=1)]
-        raise ValueError(f"a rule has one of {known}" + (f" (did you mean {near[0]!r}?)" if near else ""))
-    return value
-
+_KINDS = ToldApart("rule", RULE_KINDS, "{forbidden: [idiot]}")
 
 Rule = Annotated[
     Annotated[Pattern, Tag("Pattern")]
@@ -215,40 +201,13 @@ Rule = Annotated[
     | Annotated[Length, Tag("Length")]
     | Annotated[Forbidden, Tag("Forbidden")]
     | Annotated[JsonSchema, Tag("JsonSchema")]
+    | Annotated[Tags, Tag("Tags")]
     | Annotated[Answer, Tag("Answer")],
-    Discriminator(_class_name),
-    BeforeValidator(_of_one_kind),
+    Discriminator(_KINDS.class_name),
+    BeforeValidator(_KINDS.checked),
 ]
 """A pydantic field type: any rule. Which one it is is told by the key that names it."""
 
 
 def _folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        for key, value in schema.items():
-            if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
-                yield value
-            yield from _references(value)
-    elif isinstance(schema, list):
-        for item in schema:
-            yield from _references(item)
-
-
-def _resolves(schema: Any, reference: str) -> bool:
-    here = schema
-    for step in reference.removeprefix("#").split("/")[1:]:
-        key = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(here, dict) and key in here:
-            here = here[key]
-        elif isinstance(here, list) and key.isdigit() and int(key) < len(here):
-            here = here[int(key)]
-        else:
-            return False
-    return True

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from solon.data.records import Candidates, Constitution, Failed, Judgment, Question, Scored, Slug
 from solon.labelers.base import Labeler
-from solon.labelers.rule_kinds import MAX_CHARACTERS, Rule, RuleKind
+from solon.labelers.patterns import PatternTimeout
+from solon.labelers.rule_kinds import Rule, RuleKind
 
 
 class Rules(Labeler):
@@ -38,7 +39,9 @@ class Rules(Labeler):
         principles = tuple(item for item in constitution.principles if item.applies_to(candidates.prompt.topic))
         if principles:
             for completion in candidates.completions:
-                yield Question(prompt=candidates.prompt, principles=principles, options=(completion,))
+                yield Question(
+                    prompt=candidates.prompt, principles=principles, options=(completion,), scale=constitution.rating
+                )
 
     def expected_questions(self, completions: int, principles: int) -> int:
         """One a completion."""
@@ -67,7 +70,11 @@ class Rules(Labeler):
 
 def check(rules: Mapping[str, RuleKind], text: str, reference: str | None) -> dict[str, bool | Failed]:
     """Whether each rule holds of a response, by name and in their order. ``Failed`` where that cannot be said."""
-    if len(text) > MAX_CHARACTERS:
-        too_long = Failed(reason="too_long", raw=f"{len(text)} characters; rules look at no more than {MAX_CHARACTERS}")
-        return dict.fromkeys(rules, too_long)
-    return {name: rule.holds(text, reference) for name, rule in rules.items()}
+    return {name: _holds(rule, text, reference) for name, rule in rules.items()}
+
+
+def _holds(rule: RuleKind, text: str, reference: str | None) -> bool | Failed:
+    try:
+        return rule.holds(text, reference)
+    except PatternTimeout as error:
+        return Failed(reason="error", raw=str(error))

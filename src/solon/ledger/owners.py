@@ -38,9 +38,11 @@ class Owners:
         return -1
 
     def alive(self, owner: str) -> bool:
-        """Whether the process of that name is still there. This one is. Clears away what a dead one left."""
+        """Whether the process of that name is there; this one is, nobody is not. Clears away what a dead one left."""
         if owner == self.me:
             return True
+        if not owner:
+            return False
         path = self.folder / owner
         try:
             lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)

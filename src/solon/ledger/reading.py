@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from solon.data.records import Usage
 from solon.ledger.owners import Owners
-from solon.ledger.rows import NANO, Doubt, Entry, Total
+from solon.ledger.rows import NANO, Batch, Call, Doubt, Entry, Total
 from solon.models.base import Reply, Request
 
 _ROWS_AT_ONCE = 500
@@ -25,9 +25,27 @@ ORDER BY r.rowid
 _OPEN_CALLS = """
 SELECT s.key, s.run, s.stage, m.name, s.request, s.reserved_nano_usd, s.sent_at, s.owner, s.doubtful,
        EXISTS (SELECT 1 FROM replies WHERE replies.key = s.key)
-FROM sent s JOIN models m ON m.id = s.model
-WHERE :run IS NULL OR s.run = :run
+FROM sent s JOIN models m ON m.id = s.model LEFT JOIN batches b ON b.id = s.batch
+WHERE (:run IS NULL OR s.run = :run) AND (s.doubtful OR b.phase IS NOT 'submitted')
 ORDER BY s.id
+"""
+
+_OPEN_CALL = """
+SELECT s.key, m.name, m.description, s.request, s.run, s.stage
+FROM sent s JOIN models m ON m.id = s.model WHERE s.id = ?
+"""
+
+_BATCHES = """
+SELECT b.label, b.remote, b.provider, m.name, b.run, b.stage, b.requests,
+       (SELECT COUNT(*) FROM sent WHERE sent.batch = b.id AND NOT doubtful),
+       b.phase, b.owner, b.submitted_at, b.ended_at
+FROM batches b JOIN models m ON m.id = b.model
+WHERE :run IS NULL OR b.run = :run
+ORDER BY b.id
+"""
+
+_HAS_REPLIES = """
+SELECT 1 FROM replies JOIN models m ON m.id = replies.model WHERE m.description = ? LIMIT 1
 """
 
 _SUMS = """
@@ -90,6 +108,57 @@ def in_doubt(connection: sqlite3.Connection, owners: Owners, run: str | None) ->
         for key, of_run, stage, model, request, reserved, sent_at, owner, doubtful, answered in rows
         if doubtful or not owners.alive(owner)
     ]
+
+
+def open_call(connection: sqlite3.Connection, ticket: int) -> Call | None:
+    """The call that was sent with this ticket, as long as it is open."""
+    row = connection.execute(_OPEN_CALL, (ticket,)).fetchone()
+    if row is None:
+        return None
+    key, model, description, request, run, stage = row
+    return Call(key, model, description, request, run, stage)
+
+
+def batches(connection: sqlite3.Connection, owners: Owners, run: str | None) -> list[Batch]:
+    """Every batch, oldest first."""
+    rows = connection.execute(_BATCHES, {"run": run}).fetchall()
+    return [
+        Batch(
+            label=label,
+            id=remote,
+            provider=provider,
+            model=model,
+            run=of_run,
+            stage=stage,
+            requests=requests,
+            open=still_open,
+            # one that a process left after the last reply, and before it could say so
+            phase="collected" if phase == "submitted" and not still_open and not owners.alive(owner) else phase,
+            at_work=phase in ("submitting", "submitted") and owners.alive(owner),
+            submitted_at=submitted_at,
+            ended_at=ended_at,
+        )
+        for (
+            label,
+            remote,
+            provider,
+            model,
+            of_run,
+            stage,
+            requests,
+            still_open,
+            phase,
+            owner,
+            submitted_at,
+            ended_at,
+        ) in rows
+    ]
+
+
+def has_replies(connection: sqlite3.Connection, description: str) -> bool:
+    """Whether the model of that description ever replied."""
+    row = connection.execute(_HAS_REPLIES, (description,)).fetchone()
+    return row is not None
 
 
 def totals(connection: sqlite3.Connection, doubts: list[Doubt], run: str | None) -> list[Total]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from solon.data.records import Usage, canonical
 from solon.models.base import ChatModel, Reply, Request
@@ -108,7 +108,57 @@ class Doubted:
     ticket: Ticket
 
 
-Change = Sent | Answered | Dropped | Doubted
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Many requests are about to go out as one batch. Each is decided on by itself, as a single ``Sent`` is.
+
+    Those that get a ``Ticket`` are the batch; where none does, there is no batch.
+
+    Attributes:
+        label: names the submission; 16 hexadecimal digits.
+        provider: who is to answer, for people.
+    """
+
+    label: str
+    provider: str
+    sent: tuple[Sent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The provider has the batch, under this id."""
+
+    label: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Nobody is at work on this batch any more; this process goes on with it."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """This process works no more on the batch, which goes on at the provider; any process may take it over."""
+
+    label: str
+
+
+Ending = Literal["collected", "refused", "lost"]
+"""``collected``: what came is recorded. ``refused``: nothing of it was or will be done. ``lost``: nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Nothing more comes of the batch. What of it is still open is dropped; when it is ``lost``, it is in doubt."""
+
+    label: str
+    how: Ending
+
+
+Change = Sent | Answered | Dropped | Doubted | Gathered | Submitted | TakenOver | Left | Ended
 
 
 # ---------------------------------------------------------------- outcomes: what the ledger says to a change
@@ -159,7 +209,39 @@ class NoRoom:
         return self.spent + self.needed > self.cap
 
 
-Outcome = Ticket | Known | Elsewhere | NoRoom | None
+@dataclass(frozen=True, slots=True)
+class InBatch:
+    """This very call is in a batch that nobody is at work on: take that over instead of sending it again."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the ledger says to each request of a ``Gathered``, in order."""
+
+    outcomes: tuple[Ticket | Known | Elsewhere | NoRoom | InBatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A batch that was taken over.
+
+    Attributes:
+        id: the provider's; ``None`` when nobody knows whether the submission arrived.
+        submitted_at: when it was about to go out, in seconds since 1970.
+        open: the key and the ticket of each request that has neither a reply nor an error yet.
+        requests: how many it was submitted with.
+    """
+
+    label: str
+    id: str | None
+    submitted_at: float
+    open: tuple[tuple[str, Ticket], ...]
+    requests: int
+
+
+Outcome = Ticket | Known | Elsewhere | NoRoom | InBatch | Decided | Resumed | None
 
 
 # ---------------------------------------------------------------- what is read
@@ -210,3 +292,37 @@ class Total:
     cost_usd: float
     in_doubt: int
     in_doubt_usd: float
+
+
+Phase = Literal["submitting", "submitted"] | Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch at a provider, as far as the ledger knows.
+
+    Attributes:
+        label: names the submission.
+        id: the provider's name for it; ``None`` when nobody knows whether it arrived.
+        provider, model: who answers, for people.
+        run, stage: who asked.
+        requests: how many it was submitted with.
+        open: how many of them have neither a reply nor an error yet.
+        phase: ``submitting``, ``submitted``, or how it ended.
+        at_work: whether a process that is alive waits for it.
+        submitted_at: when it was about to go out, in seconds since 1970.
+        ended_at: when it was collected or given up; ``None`` before.
+    """
+
+    label: str
+    id: str | None
+    provider: str
+    model: str
+    run: str
+    stage: str
+    requests: int
+    open: int
+    phase: Phase
+    at_work: bool
+    submitted_at: float
+    ended_at: float | None

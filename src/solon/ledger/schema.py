@@ -11,9 +11,11 @@ from pathlib import Path
 
 from solon.errors import StorageError
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x534F4C4E  # "SOLN": tells a ledger from anybody else's SQLite file
 DAMAGED = "is damaged or no ledger; it is left as it is: restore it from a backup, or name another ledger"
+PAGES_IN_LOG = 4000  # 16 MB
+CACHE_KIB = 8_000
 PATIENCE_S = 30.0  # how long another process may hold the write lock
 
 TABLES = """
@@ -58,6 +60,28 @@ CREATE TABLE budgets (
 );
 """
 
+BATCHES = """
+CREATE TABLE batches (
+    id INTEGER PRIMARY KEY,
+    label TEXT NOT NULL UNIQUE,   -- names the submission, to the provider too
+    remote TEXT,                  -- the provider's name for it; NULL until it is known to have arrived
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL REFERENCES models (id),
+    run TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    phase TEXT NOT NULL,          -- submitting, submitted, collected, refused, lost
+    owner TEXT NOT NULL,          -- lock file of the process that waits for it; empty when none does
+    submitted_at REAL NOT NULL,   -- seconds since 1970
+    ended_at REAL
+);
+ALTER TABLE sent ADD COLUMN batch INTEGER REFERENCES batches (id);
+CREATE INDEX sent_by_batch ON sent (batch) WHERE batch IS NOT NULL;
+"""
+
+STEPS = (TABLES, BATCHES)
+"""What brings a ledger from each version to the next; from 0, an empty file. None of them takes anything away."""
+
 
 @contextmanager
 def storage(path: Path, safe: str) -> Iterator[None]:
@@ -94,11 +118,14 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection without implicit transactions, usable from any thread by one at a time."""
     connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")
+    # pages that many groups of changes touch go back into the file less often: a third less work for the disk
+    connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_LOG}")
+    connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
     return connection
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Checks that the file is a sound ledger of a known version, or makes an empty file one.
+    """Checks that the file is a sound ledger, brings that of an older version up to date, makes an empty file one.
 
     Raises:
         StorageError: it is somebody else's file, damaged, or of a newer solon.
@@ -114,8 +141,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in TABLES.split(";\n"):
+        if version < VERSION:
+            for statement in "".join(STEPS[version:]).split(";\n"):
                 if statement.strip():
                     connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -16,7 +16,7 @@ from typing import Self
 from solon.errors import StorageError
 from solon.ledger import reading
 from solon.ledger.owners import Owners
-from solon.ledger.rows import Change, Doubt, Entry, Outcome, Total
+from solon.ledger.rows import Batch, Call, Change, Doubt, Entry, Outcome, Ticket, Total
 from solon.ledger.schema import connect, make_private, prepare, storage
 from solon.ledger.writing import Writer
 from solon.models.base import Reply
@@ -91,11 +91,28 @@ class Ledger:
         with storage(self.path, _SAFE):
             return reading.totals(self._reading, reading.in_doubt(self._reading, self._owners, run), run)
 
+    def open_call(self, ticket: Ticket) -> Call | None:
+        """The call that was sent with this ticket, as long as it has neither a reply nor an error."""
+        with storage(self.path, _SAFE):
+            return reading.open_call(self._reading, ticket.id)
+
+    def batches(self, *, run: str | None = None) -> list[Batch]:
+        """Every batch that was handed to a provider, oldest first."""
+        with storage(self.path, _SAFE):
+            return reading.batches(self._reading, self._owners, run)
+
+    def has_replies(self, description: str) -> bool:
+        """Whether the ledger holds any reply of the model with this description."""
+        with storage(self.path, _SAFE):
+            return reading.has_replies(self._reading, description)
+
     def apply(self, changes: Sequence[Change]) -> list[Outcome]:
         """Writes all changes in one transaction that is on disk when this returns; one outcome a change, in order.
 
         May be called from any thread. A ``Sent`` gets a ``Ticket``, ``Known``, ``Elsewhere`` or ``NoRoom``; an
-        ``Answered`` gets ``Known`` with the reply that counts, an earlier one if there was one; the others ``None``.
+        ``Answered`` gets ``Known`` with the reply that counts, an earlier one if there was one; a ``Gathered`` gets
+        ``Decided``; a ``TakenOver`` gets ``Resumed``, or ``None`` when another process was first or the batch has
+        ended; the others ``None``.
 
         Raises:
             StorageError: nothing of it was written.

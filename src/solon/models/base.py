@@ -54,7 +54,8 @@ class Reply(Record):
 
     Attributes:
         text: the reply; may be empty.
-        stop: ``end`` it was finished, ``length`` it was cut off at ``max_tokens``, ``refused`` by a filter.
+        stop: ``end`` it was finished, ``length`` it was cut off at ``max_tokens`` or at the end of the context,
+            ``refused`` by the model, ``filtered`` by its provider.
         model: what the server says has answered.
         choices: log-probability (natural log, not above 0) of each choice as first token; ``None`` if not available.
             A choice so unlikely that the model did not list it is absent.
@@ -100,6 +101,10 @@ class Price(Settings):
         """What so many tokens can cost at most, in US dollars, however they are cached."""
         read = max(self.input, self.cached or 0.0, self.cache_write or 0.0)
         return (input_tokens * read + output_tokens * self.output) / 1e6
+
+
+FREE = Price(input=0, output=0)
+"""Of models that run here, and of servers of one's own."""
 
 
 class Limits(Settings):
@@ -168,11 +173,15 @@ class ChatModel(Plugin):
 
     def cost(self) -> Price | None:
         """The price, all zero for models that run here, ``None`` when it is not known."""
-        return Price(input=0, output=0)
+        return FREE
+
+    def price_at(self, input_tokens: int) -> Price | None:  # noqa: ARG002 - for those who charge by length
+        """The price of a request that reads so many tokens: some providers charge more for long ones."""
+        return self.cost()
 
     def cost_of(self, reply: Reply) -> float:
         """What this reply cost, in US dollars; 0 when the price is not known."""
-        price = self.cost()
+        price = self.price_at(reply.usage.input_tokens)
         return 0.0 if price is None else price.of(reply.usage, batched=reply.batched)
 
     def describe(self) -> dict[str, object]:

@@ -7,23 +7,19 @@ middle; and may say "quota used up" with the status that means "slow down". Each
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from solon.data.records import StopReason, Usage
-from solon.errors import ModelError, ModelRejected, ModelUnavailable, PromptTooLong
+from solon.errors import ModelError
 from solon.models.base import Reply, Request
-from solon.models.estimate import most_prompt_tokens, most_tokens
+from solon.models.estimate import most_input_tokens
+from solon.models.wire import complaint, count, json_object, named_model, shown, status_error, unusable, usage_of
 
 TOP_LOGPROBS = 20
 """The most alternatives that servers list for a token."""
 
-_SHOWN = 300
 _STOPS: Mapping[str | None, StopReason] = {
     None: "end",
     "": "end",
@@ -33,11 +29,9 @@ _STOPS: Mapping[str | None, StopReason] = {
     "stop_sequence": "end",
     "length": "length",
     "max_tokens": "length",
-    "content_filter": "refused",
+    "content_filter": "filtered",
     "refusal": "refused",
 }
-_TOO_LONG = re.compile(r"context.{0,20}(length|window)|maximum.{0,20}(context|length)|(prompt|input).{0,20}too long")
-_VERSION = re.compile(r"[-@:](\d[\d.-]*|latest|main)")
 
 
 def body_of(model: str, request: Request, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,13 +49,38 @@ def body_of(model: str, request: Request, extra: Mapping[str, Any]) -> dict[str,
     if request.choices:
         body["logprobs"] = True
         body["top_logprobs"] = TOP_LOGPROBS
+    if request.json_schema is not None:
+        body["response_format"] = response_format(request.json_schema)
     return {name: value for name, value in {**body, **extra}.items() if value is not None}
+
+
+def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The field that holds a reply to ``schema``; ``strict`` where the schema is of the kind that can be enforced."""
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "reply", "schema": dict(schema), "strict": _is_strict(schema)},
+    }
+
+
+def _is_strict(schema: Any) -> bool:
+    """Whether each object in the schema is closed and requires all that it names, as OpenAI demands of strict ones."""
+    if isinstance(schema, list):
+        return all(map(_is_strict, schema))
+    if not isinstance(schema, Mapping):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or isinstance(properties, Mapping):
+        named = set(properties) if isinstance(properties, Mapping) else set()
+        required = schema.get("required")
+        if schema.get("additionalProperties") is not False or not isinstance(required, list) or set(required) != named:
+            return False
+    return all(map(_is_strict, schema.values()))
 
 
 # ---------------------------------------------------------------- a reply
 
 
-def reply_of(raw: bytes, asked: str, request: Request, who: str) -> Reply:
+def reply_of(raw: bytes, asked: str, request: Request, who: str, *, answers_as: str | None = None) -> Reply:
     """The checked reply in the body of a response of status 200.
 
     Args:
@@ -69,48 +88,39 @@ def reply_of(raw: bytes, asked: str, request: Request, who: str) -> Reply:
         asked: the name of the model that was asked.
         request: what was asked.
         who: names model and server in messages.
+        answers_as: another name under which the model may answer.
 
     Raises:
         ModelUnavailable: it is no reply: a web page, cut off, empty, of an unknown kind. May have been billed.
         ModelRejected: another model has answered.
     """
-    data = _object(raw, who)
+    return reply_in(json_object(raw, who), asked, request, who, answers_as=answers_as)
+
+
+def reply_in(
+    data: Mapping[str, Any], asked: str, request: Request | None, who: str, *, answers_as: str | None = None
+) -> Reply:
+    """As ``reply_of``, of a body that is parsed already.
+
+    Without a request (a line of a batch, picked up by another process), tokens must have been counted, and ``choices``
+    holds every token that is listed.
+    """
     if data.get("error"):
-        raise _unusable(who, f"answered with an error: {_shown(data['error'])}")
+        raise unusable(who, f"answered with an error: {shown(data['error'])}")
     choices = data.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
-        raise _unusable(who, "answered without a message")
-    named = _model(data.get("model"), asked, who)
-    message = first["message"]
-    text, stop = _text(message, first.get("finish_reason"), who)
+        raise unusable(who, "answered without a message")
+    named = named_model(data.get("model"), asked, who, answers_as)
+    text, stop = _text(first["message"], first.get("finish_reason"), who)
+    listed = request is None or bool(request.choices)
     return Reply(
         text=text,
         stop=stop,
-        usage=_usage(data.get("usage"), request, text),
+        usage=_usage(data.get("usage"), request, who),
         model=named,
-        choices=_choices(first.get("logprobs"), request.choices) if request.choices else None,
+        choices=_choices(first.get("logprobs"), None if request is None else request.choices) if listed else None,
     )
-
-
-def _object(raw: bytes, who: str) -> dict[str, Any]:
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise _unusable(who, f"answered with something that is not JSON: {_shown(raw)}") from None
-    if not isinstance(data, dict):
-        raise _unusable(who, f"answered with JSON that is not an object: {_shown(raw)}")
-    return data
-
-
-def _model(named: Any, asked: str, who: str) -> str:
-    """What answered, if it is what was asked: that name, or a version of it (``-2024-08-06``, ``:latest``)."""
-    if not isinstance(named, str) or not named:
-        return asked
-    rest = named[len(asked) :]
-    if named[: len(asked)].lower() == asked.lower() and (not rest or _VERSION.fullmatch(rest)):
-        return named
-    raise ModelRejected(f"{who}: {asked!r} was asked and {named!r} has answered; write the name of the one you mean")
 
 
 def _text(message: Mapping[str, Any], reason: Any, who: str) -> tuple[str, StopReason]:
@@ -119,31 +129,33 @@ def _text(message: Mapping[str, Any], reason: Any, who: str) -> tuple[str, StopR
         return refusal, "refused"
     stop = _STOPS.get(reason) if reason is None or isinstance(reason, str) else None
     if stop is None:
-        raise _unusable(who, f"ended its reply for an unknown reason, {_shown(reason)}")
+        raise unusable(who, f"ended its reply for an unknown reason, {shown(reason)}")
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        # in parts, as some models that reason answer: their thoughts are parts of another type
+        texts = [part.get("text") for part in content if part.get("type") == "text"]
+        content = "".join(map(str, texts)) if texts else None
     if isinstance(content, str):
         return content, stop
     if content is None and stop != "end":
         return "", stop
-    raise _unusable(who, f"answered with {_shown(content)} in place of a text")
+    raise unusable(who, f"answered with {shown(content)} in place of a text")
 
 
-def _usage(usage: Any, request: Request, text: str) -> Usage:
-    """The tokens that the server counted. Where it counted none, as many as there can be: no cost is understated."""
-    if not isinstance(usage, dict):
-        usage = {}
-    read, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+def _usage(usage: Any, request: Request | None, who: str) -> Usage:
+    usage = usage if isinstance(usage, dict) else {}
     details = usage.get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
-    read = most_prompt_tokens(request.messages) if read is None else read
-    written = min(request.max_tokens, most_tokens(text)) if written is None else written
-    return Usage(input_tokens=read, output_tokens=written, cached_tokens=min(cached or 0, read))
+    details = details if isinstance(details, dict) else {}
+    return usage_of(
+        count(usage.get("prompt_tokens")),
+        count(usage.get("completion_tokens")),
+        request,
+        who,
+        cached=count(details.get("cached_tokens")),
+        cache_write=count(details.get("cache_write_tokens")),
+    )
 
 
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _choices(logprobs: Any, asked: Sequence[str]) -> dict[str, float] | None:
+def _choices(logprobs: Any, asked: Sequence[str] | None) -> dict[str, float] | None:
     """The log-probability of each choice as the first token; ``None`` when the server lists no alternatives.
 
     Tokens that differ in the white space around them ("A", " A") are one choice, and their probabilities add up.
@@ -155,93 +167,39 @@ def _choices(logprobs: Any, asked: Sequence[str]) -> dict[str, float] | None:
     except (KeyError, IndexError, TypeError, ValueError):
         return None
     found: dict[str, float] = {}
-    for choice in asked:
+    for choice in dict.fromkeys(text for text, _ in pairs) if asked is None else asked:
         mass = math.fsum(math.exp(min(logprob, 0.0)) for text, logprob in pairs if text == choice)
         if mass > 0:
             found[choice] = min(math.log(mass), 0.0)
     return found
 
 
-def _unusable(who: str, what: str) -> ModelUnavailable:
-    return ModelUnavailable(f"{who} {what}", maybe_billed=True)
-
-
 # ---------------------------------------------------------------- an error
 
 
-def error_of(status: int, headers: Mapping[str, str], raw: bytes, who: str, key_name: str | None) -> ModelError | Reply:
-    """What a response of another status than 200 means: an error to raise, or a reply that a filter refused.
+def error_of(
+    status: int,
+    headers: Mapping[str, str],
+    raw: bytes,
+    who: str,
+    key_name: str | None,
+    *,
+    request: Request | None = None,
+    advice: str = "`extra_body` adds, changes, removes fields",
+) -> ModelError | Reply:
+    """What a response of another status than 200 means: an error to raise, or a reply that a filter stopped.
 
     Args:
         status: of HTTP.
-        headers: of the response; ``Retry-After`` is read as seconds or as a date.
+        headers: of the response; say how long to wait.
         raw: the body.
         who: names model and server in messages.
         key_name: the environment variable that holds the key, or ``None`` when there is no key.
+        request: what was asked. A provider may charge for a prompt that its filter stops, so it is counted.
+        advice: what to do about a request that is not taken as it is.
     """
-    said, code = _complaint(raw)
-    told = f"{who} answered {status}: {said}" if said else f"{who} answered {status}"
-    key = f"the key in the environment variable {key_name}" if key_name else "the missing key (set `api_key_env`)"
-    if status == 402 or "insufficient_quota" in code or "billing" in code:
-        return ModelRejected(f"{told}. The quota of {key} is used up: add credit, or use another key")
-    if status == 429:
-        return ModelUnavailable(told, retry_after=retry_after(headers), throttled=True)
-    if status in (408, 409, 425) or status >= 500:
-        return ModelUnavailable(told, retry_after=retry_after(headers))
-    if status in (401, 403):
-        return ModelRejected(f"{told}. It refuses {key}: check that it is right, and that it may use this model")
-    if status in (404, 410):
-        return ModelRejected(f"{told}. Check the model's name, and that `base_url` ends where the API begins (/v1)")
-    if "content_filter" in code or "content_policy" in code:
-        return Reply(text=said, stop="refused")
-    if status == 413 or "context_length" in code or _TOO_LONG.search(said.lower()):
-        return PromptTooLong(f"{told}. The prompt is too long for this model")
-    if 300 <= status < 400:
-        return ModelRejected(f"{told}. It sends elsewhere to {_shown(headers.get('Location', '?'))}: see `base_url`")
-    return ModelRejected(f"{told}. It does not take the request as it is: `extra_body` adds, changes, removes fields")
-
-
-def _complaint(raw: bytes) -> tuple[str, str]:
-    """What the body of an error says for people, and its code and type for us."""
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError):
-        return "", ""
-    error = data.get("error", data) if isinstance(data, dict) else data
-    if not isinstance(error, dict):
-        return _shown(error), ""
-    said = next((error[name] for name in ("message", "detail", "msg") if error.get(name)), "")
-    return _shown(said) if said else "", f"{error.get('code')} {error.get('type')}".lower()
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait: ``Retry-After`` in seconds or as an HTTP date; ``None`` without one."""
-    value = headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        # against the server's own clock, which need not be ours
-        now = _date(headers.get("Date", "")) or datetime.now(UTC)
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        seconds = (until - now).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _date(value: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
-
-
-def _shown(value: Any) -> str:
-    """A short, printable form of what a server sent, for a message."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    text = text if isinstance(text, str) else json.dumps(text, default=str)
-    text = " ".join("".join(char if char.isprintable() or char.isspace() else "?" for char in text).split())
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    said, code = complaint(raw)
+    if status == 400 and ("content_filter" in code or "content_policy" in code or "responsibleai" in code):
+        read = 0 if request is None else most_input_tokens(request)
+        return Reply(text=said, stop="filtered", usage=Usage(input_tokens=read, estimated=True))
+    return status_error(status, headers, said, code, who, key_name, advice=advice)

@@ -8,23 +8,36 @@ model: meta-llama/Llama-3.1-8B-Instruct
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import Field, JsonValue, PrivateAttr, field_validator
+from yarl import URL
 
-from solon.errors import ModelError, ModelRejected, ModelUnavailable
-from solon.models.base import Price, Reply, Request
+from solon.errors import ModelError
+from solon.models.base import FREE, Price, Reply, Request
 from solon.models.chat_completions import body_of, error_of, reply_of
-from solon.models.remote import RemoteModel, is_own, without_key
-
-MOST_BYTES = 10_000_000
-"""A larger reply is not read: no reply within ``max_tokens`` is that long."""
+from solon.models.network import network_error
+from solon.models.remote import RemoteModel, address, is_own_address, server_of, without_key
+from solon.models.wire import MOST_BYTES, json_bytes, unusable
 
 CONNECT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What an endpoint holds while it is asked."""
+
+    session: aiohttp.ClientSession
+    url: URL
+    who: str
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used: it belongs to one event loop."""
+        return not self.session.closed and self.loop is asyncio.get_running_loop()
 
 
 class Endpoint(RemoteModel):
@@ -43,31 +56,22 @@ class Endpoint(RemoteModel):
     base_url: str
     extra_body: dict[str, JsonValue] = Field(default_factory=dict)
 
-    _session: aiohttp.ClientSession | None = PrivateAttr(default=None)
-    _loop: asyncio.AbstractEventLoop | None = PrivateAttr(default=None)
+    _line: _Line | None = PrivateAttr(default=None)
 
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is not an address such as https://api.example.com/v1")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError(
-                "no user, password, query or fragment belongs here; name the key's variable in api_key_env"
-            )
-        return url.rstrip("/").removesuffix("/chat/completions")
+        return address(url).removesuffix("/chat/completions")
 
     @property
     def server(self) -> str:
         """Host, port and path, for people."""
-        parts = urlsplit(self.base_url)
-        return f"{parts.netloc}{parts.path}"
+        return server_of(self.base_url)
 
     def cost(self) -> Price | None:
         """``price``; without one, nothing for a server of one's own and unknown for any other."""
-        if self.price is None and is_own(urlsplit(self.base_url).hostname or ""):
-            return Price(input=0, output=0)
+        if self.price is None and is_own_address(self.base_url):
+            return FREE
         return self.price
 
     def describe(self) -> dict[str, object]:
@@ -76,68 +80,65 @@ class Endpoint(RemoteModel):
         A server of one's own is described by its model alone: its port is another after each start, and the replies
         that it gave before are as good. So two models of one's own need two names.
         """
-        server = None if is_own(urlsplit(self.base_url).hostname or "") else self.server
+        server = None if is_own_address(self.base_url) else self.server
         return {"kind": self.kind, "model": self.model, "server": server, "extra_body": dict(self.extra_body)}
 
     async def complete(self, request: Request) -> Reply:
         """One request, one attempt, one checked reply."""
-        body = body_of(self.model, request, self.extra_body)
-        who = f"{self.model} at {self.server}"
         key = self.key()
-        async with (
-            self._boundary(who, key),
-            self._connect(key).post(f"{self.base_url}/chat/completions", json=body, allow_redirects=False) as response,
-        ):
-            raw = await _read(response, who)
-            if response.status == 200:
-                return reply_of(raw, self.model, request, who)
-            meant = error_of(response.status, response.headers, raw, who, self.api_key_env)
-            if isinstance(meant, ModelError):
-                raise meant
-            return meant
-
-    async def aclose(self) -> None:
-        """Closes the connections."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    def _connect(self, key: str | None) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
-        if self._session is None or self._session.closed or self._loop is not loop:
-            self._loop = loop
-            self._session = aiohttp.ClientSession(
-                headers={"Authorization": f"Bearer {key}"} if key else None,
-                # the stream bounds what is under way; a second bound would only hide where calls wait
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=CONNECT_S),
-            )
-        return self._session
-
-    @asynccontextmanager
-    async def _boundary(self, who: str, key: str | None) -> AsyncIterator[None]:
-        """The one place where aiohttp's errors become ours, and where no message may hold the key."""
+        # the one place where aiohttp's errors become ours, and where no message may hold the key
         try:
-            yield
+            return await self._exchange(request, key)
         except ModelError as error:
             without_key(error, key)
             raise
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, aiohttp.InvalidURL) as error:
-            raise ModelRejected(f"{who} cannot be reached safely ({error}): check `base_url`") from error
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise ModelUnavailable(f"{who} cannot be reached ({error}): is it running?") from error
-        except TimeoutError as error:
-            raise ModelUnavailable(f"{who} did not answer within {self.timeout_s:g} s", maybe_billed=True) from error
         except (aiohttp.ClientError, OSError) as error:
-            told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise ModelUnavailable(f"{who} broke off ({told})", maybe_billed=True) from error
+            raise network_error(error, self.who, self.timeout_s) from error
+
+    async def _exchange(self, request: Request, key: str | None) -> Reply:
+        line = self._line
+        if line is None or not line.is_open:
+            line = self._line = self._connect(key)
+        body = json_bytes(body_of(self.model, request, self.extra_body))
+        async with line.session.post(line.url, data=body, allow_redirects=False) as response:
+            raw = await _read(response, line.who)
+        if response.status == 200:
+            return reply_of(raw, self.model, request, line.who, answers_as=self.answers_as)
+        meant = error_of(response.status, response.headers, raw, line.who, self.api_key_env, request=request)
+        if isinstance(meant, ModelError):
+            raise meant
+        return meant
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        line, self._line = self._line, None
+        if line is not None:
+            await line.session.close()
+
+    def _connect(self, key: str | None) -> _Line:
+        address = f"{self.base_url}/chat/completions"
+        try:
+            url = URL(address)
+        except ValueError as error:
+            raise aiohttp.InvalidURL(address, str(error)) from error
+        session = aiohttp.ClientSession(
+            headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})},
+            # the stream bounds what is under way; a second bound would only hide where calls wait
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=CONNECT_S),
+            # each request stands for itself
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return _Line(session, url, self.who, asyncio.get_running_loop())
 
 
 async def _read(response: aiohttp.ClientResponse, who: str) -> bytes:
-    parts, length = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        length += len(part)
+    content = response.content
+    parts = [await content.readany()]
+    length = len(parts[0])
+    while not content.at_eof():
         if length > MOST_BYTES:
-            raise ModelUnavailable(f"{who} answered with more than {MOST_BYTES:,} bytes", maybe_billed=True)
-    return b"".join(parts)
+            raise unusable(who, f"answered with more than {MOST_BYTES:,} bytes")
+        parts.append(await content.readany())
+        length += len(parts[-1])
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -7,12 +7,14 @@ import re
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
 from solon.data.records import canonical
 from solon.errors import ModelRejected
 from solon.models.base import ChatModel, Limits, Price
+from solon.models.prices import Listed
 
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 """What the name of an environment variable looks like."""
@@ -23,6 +25,8 @@ class RemoteModel(ChatModel):
 
     Attributes:
         model: the model's name as the server knows it.
+        answers_as: another name under which that model may answer: what stands behind a deployment or an alias. A reply
+            from any other model is an error.
         api_key_env: the *name* of the environment variable that holds the key; null where none is needed.
         price: US dollars for a million tokens, in place of what solon's table of prices says.
         max_usd: cap on what one run may spend on this model, in US dollars.
@@ -32,7 +36,11 @@ class RemoteModel(ChatModel):
         timeout_s: how long one request may take.
     """
 
+    # a key may stand where a name belongs, and pydantic would show it
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     model: str = Field(min_length=1)
+    answers_as: str | None = None
     api_key_env: str | None = Field(default=None, json_schema_extra={"pattern": VARIABLE})
     price: Price | None = None
     usd_cap: NonNegativeFloat | None = Field(default=None, alias="max_usd")
@@ -80,6 +88,25 @@ class RemoteModel(ChatModel):
         return self.kind
 
     @property
+    def who(self) -> str:
+        """Model and server, as messages name them."""
+        return f"{self.model} at {self.server}"
+
+    @property
+    def listed(self) -> Listed | None:
+        """Its row in solon's table of prices; none by default."""
+        return None
+
+    def cost(self) -> Price | None:
+        """``price``; without one, what the table of prices says of short requests; ``None`` where neither is known."""
+        return self.listed if self.price is None else self.price
+
+    def price_at(self, input_tokens: int) -> Price | None:
+        """As ``cost``, for a request that reads so many tokens."""
+        price = self.cost()
+        return price.at(input_tokens) if isinstance(price, Listed) else price
+
+    @property
     def provider(self) -> str:
         """The server and the name of the key: one account has one set of limits, whatever the model."""
         return canonical([self.kind, self.server, self.api_key_env])
@@ -109,6 +136,32 @@ class RemoteModel(ChatModel):
         if not key.isascii() or not key.isprintable():
             raise ModelRejected(f"the environment variable {self.api_key_env} holds characters that no key has")
         return key
+
+
+def address(url: str) -> str:
+    """An address at which an API begins, without a slash at its end.
+
+    Raises:
+        ValueError: it is none, or holds what does not belong there.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is not an address such as https://api.example.com/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("no user, password, query or fragment belongs here; name the key's variable in api_key_env")
+    return url.rstrip("/")
+
+
+def server_of(url: str) -> str:
+    """Host, port and path of an address, for people."""
+    parts = urlsplit(url)
+    return f"{parts.netloc}{parts.path}"
+
+
+@lru_cache(maxsize=64)
+def is_own_address(url: str) -> bool:
+    """Whether an address leads to this machine or into a private network."""
+    return is_own(urlsplit(url).hostname or "")
 
 
 def no_key(model: str, variable: str) -> str:

@@ -143,8 +143,9 @@ class Transformers(ChatModel):
 
 def unload() -> None:
     """Frees the memory of every model that this process has kept loaded: call it before a training on the same GPU."""
-    if (serving := sys.modules.get("solon.models.backend.serving")) is not None:  # else nothing has been loaded
-        serving.unload()
+    for name in ("serving", "vllm_engine"):
+        if (loaded := sys.modules.get(f"solon.models.backend.{name}")) is not None:  # else it holds no model
+            loaded.unload()
 
 
 def _serving() -> ModuleType:

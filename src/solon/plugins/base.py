@@ -95,10 +95,15 @@ class Plugin(Settings):
     def problems(self) -> list[str]:
         """What would stop it on this machine, found without loading or spending anything: ``solon check`` asks.
 
-        The default asks the plugins among its settings.
+        The default asks the plugins among its settings, those in lists and tuples too, and says each problem once.
         """
-        nested = (getattr(self, name) for name in type(self).model_fields)
-        return [problem for plugin in nested if isinstance(plugin, Plugin) for problem in plugin.problems()]
+        found: dict[str, None] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for plugin in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(plugin, Plugin):
+                    found |= dict.fromkeys(plugin.problems())
+        return list(found)
 
 
 def _fields(model: BaseModel, of_plugin: Callable[[Plugin], dict[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Run directory -> summary -> terminal table, Markdown, and one self-contained HTML file."""
 
 from solon.report.html import html
+from solon.report.limits import limits_found
 from solon.report.markdown import markdown
 from solon.report.summary import Summary, summarise
 from solon.report.terminal import terminal
 from solon.report.write import write_report
 
-__all__ = ["Summary", "html", "markdown", "summarise", "terminal", "write_report"]
+__all__ = ["Summary", "html", "limits_found", "markdown", "summarise", "terminal", "write_report"]

@@ -49,4 +49,4 @@ def bar(row: Row) -> Bar | None:
         Mark(kind, place(metric.value), place(metric.low), place(metric.high), y)
         for (kind, metric), y in zip(present, heights, strict=True)
     )
-    return Bar(marks, place(0.5) if row.base == "win_rate" else None)
+    return Bar(marks, place(0.5) if row.is_win_rate else None)

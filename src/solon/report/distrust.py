@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 
 from solon.report.examples import kind_of
-from solon.report.rows import Row, of_judges, rows
-from solon.report.summary import Built, Labeled, Summary
+from solon.report.label_doubts import FAILED_SHARE, label_doubts
+from solon.report.rows import Row, rows
+from solon.report.summary import Built, Summary
 from solon.report.text import one_line, shorten_paths
 from solon.report.wording import change, counted, label, lower_first, number, p_value, share
 
 # Where a number becomes worth a sentence. None of them hides anything: the number itself is in the report either way.
 SMALL_N = 100
 """Below this many items a 95 % interval of a share is wider than 19 points at its middle."""
-_FAILED_SHARE = 0.02
-_LOW_CONSISTENCY = 0.8
-_SLOT_BIAS = 0.1
-_LOW_AGREEMENT = 0.8
 _DROPPED_SHARE = 0.3
 _LENGTH_FACTOR = 1.5
 _LARGE_KL = 10.0
 _SENTENCE = 600
 
 
-def distrust(summary: Summary) -> tuple[str, ...]:
-    """The sentences, what weighs most first. Empty only where nothing was measured that could be doubted."""
+def distrust(summary: Summary, today: dt.date | None = None) -> tuple[str, ...]:
+    """The sentences, what weighs most first. Empty only where nothing was measured that could be doubted.
+
+    Args:
+        summary: of the run.
+        today: for what is too old by now; left out of pages, which are the same whenever they are written.
+    """
     table = rows(summary.metrics)
     wholes = tuple(
         row for row in table if not row.part
@@ -36,8 +39,7 @@ def distrust(summary: Summary) -> tuple[str, ...]:
         *_thin(wholes),
         *_symptoms(table),
         *_lost_examples(summary),
-        *(_labels(summary, summary.labeled) if summary.labeled is not None else ()),
-        *_examiners(summary),
+        *label_doubts(summary, today),
         *(_drops(summary.built) if summary.built is not None else ()),
         *_always(summary, table),
     ]
@@ -75,7 +77,7 @@ def _thin(table: tuple[Row, ...]) -> Iterator[str]:
         if 0 < metric.n < SMALL_N:
             yield f"{label(row.name)} rests on {counted(metric.n, 'item')} only."
         worst = max(row.metrics, key=lambda each: each.failed)
-        if worst.failed > _FAILED_SHARE * (worst.n + worst.failed):
+        if worst.failed > FAILED_SHARE * (worst.n + worst.failed):
             of = worst.n + worst.failed
             lost = f"{worst.failed:,} of {of:,} items ({share(worst.failed, of)})"
             yield f"{label(row.name)}: {lost} could not be measured."
@@ -99,29 +101,6 @@ def _lost_examples(summary: Summary) -> Iterator[str]:
     lost, judged = kinds.count("degraded"), len(kinds) - kinds.count("unjudged")
     if lost:
         yield f"{lost:,} of {judged:,} held-out answers lost something that the untrained model's had."
-
-
-def _labels(summary: Summary, labeled: Labeled) -> Iterator[str]:
-    failed = sum(labeled.failed.values())
-    if failed > _FAILED_SHARE * labeled.judgments:
-        yield f"{failed:,} of {labeled.judgments:,} judgments ({share(failed, labeled.judgments)}) gave no verdict."
-    measured = {metric.name: metric.value for metric in summary.metrics if metric.of == "labels"}
-    consistent = measured.get("order_consistency", labeled.consistent / labeled.pairs if labeled.pairs else 1.0)
-    if consistent < _LOW_CONSISTENCY:
-        yield f"The labeler turned its verdict with the order of the answers in {number(1 - consistent)} of the pairs."
-    first = measured.get("first_slot_wins", labeled.first_slot_wins)
-    if first is not None and abs(first - 0.5) > _SLOT_BIAS:
-        yield f"The labeler prefers a position: the answer shown first won {number(first)} of its comparisons."
-    agreement = measured.get("agreement", 1.0)
-    if agreement < _LOW_AGREEMENT:
-        yield f"The labels agree with the other labeler on {number(agreement)} of the pairs only."
-
-
-def _examiners(summary: Summary) -> Iterator[str]:
-    for metric in of_judges(summary.metrics):
-        if metric.of == "pair" and metric.value < _LOW_CONSISTENCY:
-            what = label(metric.name.partition("/")[2])
-            yield f"{what}: its judge turned with the order of the answers in {number(1 - metric.value)} of the pairs."
 
 
 def _drops(built: Built) -> Iterator[str]:

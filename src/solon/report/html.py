@@ -21,16 +21,17 @@ from solon.report.bars import HEIGHT, LEFT, RIGHT, WIDTH, bar
 from solon.report.curves import CURVES, inline
 from solon.report.distrust import distrust
 from solon.report.examples import groups, marks
-from solon.report.facts import costs, label_facts, reasons, total
+from solon.report.facts import costs, given_candidates, total
 from solon.report.headline import headline
+from solon.report.label_facts import label_told
 from solon.report.rows import rows
 from solon.report.summary import Summary
 from solon.report.text import excerpt, one_line, shorten_paths
-from solon.report.wording import change, counted, difference, dollars, label, number, p_value, share, span
+from solon.report.wording import change, counted, difference, dollars, label, number, p_value, reasons, share, span
 
 MOST_BYTES = 2_000_000
 """What the page may weigh. Each list and text in it is capped, so that it never comes near."""
-_CAPS = {"text": 2500, "principles": 80, "principle": 1200, "recipe": 30_000, "rows": 60, "list": 60}
+_CAPS = {"text": 2500, "principles": 80, "principle": 1200, "recipe": 30_000, "rows": 60, "list": 60, "tables": 20}
 
 
 def html(summary: Summary, figures: Mapping[str, str] | None = None, note: str = "") -> str:
@@ -42,7 +43,7 @@ def html(summary: Summary, figures: Mapping[str, str] | None = None, note: str =
         note: shown in place of the curves when they could not be drawn.
     """
     style = _template("report.css")
-    drawn = figures or {}
+    drawn, labels = figures or {}, label_told(summary)
     curves = [Markup(inline(drawn[c.name], c.name, c.title)) for c in CURVES if c.name in drawn]  # noqa: S704 - our own
     return (
         _environment()
@@ -55,7 +56,9 @@ def html(summary: Summary, figures: Mapping[str, str] | None = None, note: str =
             groups=groups(summary.examples),
             curves=curves,
             note=note,
-            labels=label_facts(summary)[: _CAPS["list"]],
+            labels=labels.facts[: _CAPS["list"]],
+            tables=labels.tables[: _CAPS["tables"]],
+            given=given_candidates(summary),
             costs=costs(summary),
             total=total(costs(summary)),
             trainer=canonical(summary.trained.trainer) if summary.trained is not None else "",

@@ -9,10 +9,12 @@ from solon.data.records import Metric
 from solon.report.curves import CURVES
 from solon.report.distrust import distrust
 from solon.report.examples import Group, groups
-from solon.report.facts import cost_facts, data_facts, label_facts
+from solon.report.facts import cost_facts, data_facts
 from solon.report.headline import headline
+from solon.report.label_facts import label_told
 from solon.report.rows import Row, rows
 from solon.report.summary import Example, Summary
+from solon.report.tables import Table
 from solon.report.text import excerpt, one_line, shorten_paths, visible
 from solon.report.wording import change, counted, label, number, p_value, span
 
@@ -24,7 +26,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 
 def markdown(summary: Summary, figures: Iterable[str] = ()) -> str:
     """The page. ``figures`` are the names of the SVG files beside it, under ``figures/``."""
-    drawn = set(figures)
+    drawn, labels = set(figures), label_told(summary)
     sections = [
         f"# {escaped(summary.name)}",
         f"**{escaped(headline(summary))}**",
@@ -32,7 +34,8 @@ def markdown(summary: Summary, figures: Iterable[str] = ()) -> str:
         _bullets("What to distrust", distrust(summary)),
         *_examples(groups(summary.examples)),
         _section("Training", [f"![{each.title}](figures/{each.name}.svg)" for each in CURVES if each.name in drawn]),
-        _bullets("Labels", [f"{fact.name}: {fact.text}" for fact in label_facts(summary)]),
+        _bullets("How the labels were made", [f"{fact.name}: {fact.text}" for fact in labels.facts]),
+        *map(_small_table, labels.tables),
         _bullets("Data", [f"{fact.name}: {fact.text}" for fact in data_facts(summary)]),
         _constitution(summary),
         _bullets("Cost", [fact.text.capitalize() for fact in cost_facts(summary)]),
@@ -61,6 +64,15 @@ def _bullets(title: str, lines: Sequence[str]) -> str:
     return _section(title, ["\n".join(f"- {escaped(line)}" for line in lines)] if lines else [])
 
 
+def _small_table(table: Table) -> str:
+    lines = [_cells(table.heads), f"|---{'|--:' * (len(table.heads) - 1)}|", *map(_cells, table.rows)]
+    return "\n\n".join(filter(None, [f"**{escaped(table.title)}**", "\n".join(lines), escaped(table.note)]))
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(escaped, cells))} |"
+
+
 def _table(table: Sequence[Row]) -> Iterator[str]:
     if not table:
         return
@@ -71,7 +83,7 @@ def _table(table: Sequence[Row]) -> Iterator[str]:
         n = f"{metric.n:,}" + (f" (+{metric.failed:,} failed)" if metric.failed else "")
         after = row.pair if row.after is None else row.after
         cells = (label(row.name), _value(row.before), _value(after), change(row), p_value(row.p_value), n)
-        yield f"| {' | '.join(escaped(cell) for cell in cells)} |"
+        yield _cells(cells)
 
 
 def _value(metric: Metric | None) -> str:

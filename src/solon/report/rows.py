@@ -45,6 +45,11 @@ class Row:
         return self.name.split("/")[0]
 
     @property
+    def is_win_rate(self) -> bool:
+        """Whether it is one, at equal length or as it is: .5 is even."""
+        return self.base == "win_rate" or self.name.startswith("length_controlled/win_rate")
+
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """Those of the three that are there."""
         return tuple(metric for metric in (self.before, self.after, self.pair) if metric is not None)
@@ -71,7 +76,7 @@ class Row:
     def verdict(self) -> Verdict:
         """What the change amounts to: ``none`` where nothing is compared, ``unclear`` where chance may have made it."""
         direction = self.change
-        if direction is None and self.base == "win_rate" and self.pair is not None:
+        if direction is None and self.is_win_rate and self.pair is not None:
             direction = self.pair.value - 0.5
         if direction is None:
             return "none"
@@ -79,7 +84,7 @@ class Row:
             return "unclear"
         if less_is_better(self.name):
             return "improved" if direction < 0 else "degraded"
-        if self.base in _MORE_IS_BETTER:
+        if self.base in _MORE_IS_BETTER or self.is_win_rate:
             return "improved" if direction > 0 else "degraded"
         return "changed"
 

@@ -7,19 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from solon.data.artifacts import json_lines, read_jsonl
 from solon.data.records import Checkpoint, Completion, Constitution, Metric, Noun, Prompt, Usage
 from solon.errors import DataError, Problem
 from solon.evaluation.base import Decoding
+from solon.report.labeled import Labeled, Part
 from solon.report.reading import parse, read_json, read_text
-
-
-class Part(BaseModel):
-    """What one stage says of itself in ``run.json``. What a later version adds to it is ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Sampled(Part):
@@ -32,27 +27,6 @@ class Sampled(Part):
     usage: Usage = Usage()
     cost_usd: NonNegativeFloat = 0.0
     model: str = ""
-
-
-class Labeled(Part):
-    """What ``label`` did.
-
-    Attributes:
-        failed: judgments without a verdict, by reason.
-        pairs: pairs that were compared in both orders; 0 for labelers that do not compare.
-        consistent, order_dependent: pairs whose two verdicts agreed, and those that turned with the order.
-        first_slot_wins: share of comparisons won by the option shown first; .5 is no bias. ``None`` without pairs.
-    """
-
-    labeler: str
-    judgments: NonNegativeInt
-    failed: dict[str, NonNegativeInt] = Field(default_factory=dict)
-    pairs: NonNegativeInt = 0
-    consistent: NonNegativeInt = 0
-    order_dependent: NonNegativeInt = 0
-    first_slot_wins: float | None = None
-    usage: Usage = Usage()
-    cost_usd: NonNegativeFloat = 0.0
 
 
 class Split(Part):

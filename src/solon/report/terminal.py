@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -12,10 +14,12 @@ from rich.text import Text
 from solon.data.records import Metric
 from solon.report.distrust import distrust
 from solon.report.examples import groups
-from solon.report.facts import Fact, cost_facts, data_facts, label_facts
+from solon.report.facts import cost_facts, data_facts
 from solon.report.headline import headline
+from solon.report.label_facts import label_told
 from solon.report.rows import Row, rows
 from solon.report.summary import Summary
+from solon.report.tables import Fact
 from solon.report.text import one_line
 from solon.report.wording import change, number, p_value, span
 
@@ -23,12 +27,37 @@ _COLOURS = {"improved": "green", "degraded": "red", "changed": "default", "uncle
 _DOUBTS_SHOWN = 3
 
 
-def terminal(summary: Summary, console: Console, report: Path | None = None) -> None:
-    """Prints the summary. ``report`` is the file that holds the rest."""
-    console.print(Padding(Group(*_blocks(summary, console.width - 2, report)), (1, 0, 0, 1)))
+def terminal(
+    summary: Summary,
+    console: Console,
+    report: Path | None = None,
+    *,
+    today: dt.date | None = None,
+    found: Sequence[Fact] = (),
+) -> None:
+    """Prints the summary.
+
+    Args:
+        summary: of the run.
+        console: where to.
+        report: the file that holds the rest.
+        today: for what is too old by now.
+        found: what was found out about the providers (``solon.report.limits``).
+    """
+    facts = [*label_told(summary).facts, *found, *data_facts(summary), *cost_facts(summary)]
+    facts += _doubts(distrust(summary, today))
+    if report is not None:
+        facts.append(Fact("report", one_line(str(report), 4096)))
+    console.print(Padding(Group(*_what_changed(summary, console.width - 2), _facts(facts)), (1, 0, 0, 1)))
 
 
-def _blocks(summary: Summary, width: int, report: Path | None) -> list[RenderableType]:
+def _doubts(doubts: Sequence[str]) -> list[Fact]:
+    shown = [Fact("distrust" if not i else "", f"· {doubt}") for i, doubt in enumerate(doubts[:_DOUBTS_SHOWN])]
+    more = len(doubts) - len(shown)
+    return [*shown, Fact("", f"· and {more} more in the report")] if more else shown
+
+
+def _what_changed(summary: Summary, width: int) -> list[RenderableType]:
     blocks: list[RenderableType] = [Text(headline(summary), style="bold")]
     table = rows(summary.metrics)
     if table:
@@ -44,14 +73,6 @@ def _blocks(summary: Summary, width: int, report: Path | None) -> list[Renderabl
             )
         )
         blocks.append(Text())
-    facts = [*label_facts(summary), *data_facts(summary), *cost_facts(summary)]
-    doubts = distrust(summary)
-    facts += [Fact("distrust" if not i else "", f"· {doubt}") for i, doubt in enumerate(doubts[:_DOUBTS_SHOWN])]
-    if len(doubts) > _DOUBTS_SHOWN:
-        facts.append(Fact("", f"· and {len(doubts) - _DOUBTS_SHOWN} more in the report"))
-    if report is not None:
-        facts.append(Fact("report", one_line(str(report), 4096)))
-    blocks.append(_facts(facts))
     return blocks
 
 

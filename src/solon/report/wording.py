@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from solon.data.records import Metric, Usage
+from solon.report.labeled import Share
 from solon.report.rows import Row
 from solon.report.text import one_line
 
@@ -24,6 +26,8 @@ _LABELS = {
 def label(name: str) -> str:
     """A metric's name for people: ``Compliance: format`` for ``compliance/format``, ``Greedy accuracy``."""
     base, *rest = one_line(name, 80).split("/")
+    if base == "length_controlled" and rest:
+        return f"{label('/'.join(rest))} at equal length"
     words = _LABELS.get(base) or base.replace("_", " ").capitalize()
     if "greedy" in rest:
         rest.remove("greedy")
@@ -56,6 +60,30 @@ def span(metric: Metric) -> str:
     if not (math.isfinite(metric.low) and math.isfinite(metric.high)) or metric.low == metric.high:
         return ""
     return f"{_bare(metric.low, metric.unit)} to {_bare(metric.high, metric.unit)}"
+
+
+def share_of(measured: Share) -> str:
+    """A share with its interval: ``92.0% [91.0 to 92.9]``; a dash where nothing was measured."""
+    if measured.interval is None:
+        return number(measured.value)
+    low, high = (_bare(end, "share") for end in measured.interval)
+    return f"{number(measured.value)} [{low} to {high}]"
+
+
+def coefficient(value: float | None) -> str:
+    """A correlation or a coefficient of agreement, in [-1, 1]: ``.62``, ``−.05``; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    digits = f"{abs(value):.2f}"
+    return f"{'−' if value < 0 and float(digits) else ''}{digits.removeprefix('0') if float(digits) < 1 else digits}"
+
+
+def correlation(measured: Share) -> str:
+    """A correlation with its interval: ``.21 [.17 to .24]``."""
+    if measured.interval is None:
+        return coefficient(measured.value)
+    low, high = (coefficient(end) for end in measured.interval)
+    return f"{coefficient(measured.value)} [{low} to {high}]"
 
 
 def _bare(value: float, unit: str) -> str:
@@ -127,3 +155,9 @@ def short(count: int) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 pair``, ``3,261 pairs``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def reasons(counts: Mapping[str, int]) -> str:
+    """Counts with their reasons, most frequent first: ``200 tie order, 12 identical``."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {one_line(reason, 80).replace('_', ' ')}" for reason, count in ordered if count)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from solon.data.artifacts import read_jsonl
-from solon.data.build import build as build_datasets
+from solon.data.building import Building, Counts, Made, building
 from solon.data.cards import Facts
 from solon.data.layout import write_datasets
 from solon.data.records import Judgment
+from solon.progress import Bar
 from solon.stages.label import candidates, candidates_identity
 from solon.stages.run import Run, stage
+
+_SHOWN_EVERY = 256
+"""Rows after which the progress bar moves: it takes longer to draw than a row to make."""
 
 
 def build(run: Run) -> None:
@@ -24,22 +30,43 @@ def build(run: Run) -> None:
     with stage(run, "build", inputs) as work:
         if work is None:
             return
-        with run.progress.stage("build", None, "rows") as bar:
-            given = list(candidates(run))
-            judgments = list(read_jsonl(run.path / "judgments.jsonl", Judgment))
-            built = build_datasets(given, judgments, run.constitution, recipe.build, recipe.seed)
+        index = run.path / ".build.index"
+        with (
+            run.progress.stage("build", None, "rows") as bar,
+            building(run.constitution, recipe.build, recipe.seed, index=index) as datasets,
+        ):
+            datasets.take(candidates(run), read_jsonl(run.path / "judgments.jsonl", Judgment))
             facts = Facts(
                 constitution=run.constitution,
-                labelers=tuple(dict.fromkeys(judgment.labeler for judgment in judgments)),
-                policies=tuple(dict.fromkeys(one.model for prompt in given for one in prompt.completions)),
+                labelers=datasets.labelers,
+                policies=datasets.policies,
                 prompts=recipe.prompts or recipe.candidates or "",
                 settings=recipe.build,
                 seed=recipe.seed,
             )
             folder = run.path / "datasets"
-            write_datasets(built, folder, facts)
-            counts = built.counts()
-            bar.advance(sum(sum(splits.values()) for splits in counts.values()))
+            write_datasets(_Shown(datasets, bar), folder, facts)
+            counts = datasets.counted()
         work.outputs += sorted(path for path in folder.rglob("*") if path.is_file())
-        work.summary.update({kind: splits for kind, splits in counts.items() if sum(splits.values())})
-        work.summary.update(dropped=built.drops, unjudged=built.unjudged)
+        work.summary.update({kind: rows for kind, rows in counts.rows.items() if sum(rows.values())})
+        work.summary.update(dropped=counts.drops, unjudged=counts.unjudged)
+
+
+class _Shown:
+    """Datasets whose rows move a progress bar as they are made."""
+
+    def __init__(self, datasets: Building, bar: Bar) -> None:
+        self._datasets, self._bar = datasets, bar
+
+    def made(self) -> Iterator[Made]:
+        """Every row."""
+        number = 0
+        for number, row in enumerate(self._datasets.made(), 1):
+            yield row
+            if number % _SHOWN_EVERY == 0:
+                self._bar.advance(_SHOWN_EVERY)
+        self._bar.advance(number % _SHOWN_EVERY)
+
+    def counted(self) -> Counts:
+        """The numbers."""
+        return self._datasets.counted()

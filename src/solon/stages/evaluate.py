@@ -123,7 +123,8 @@ async def _evaluate(
     decodings = decodings or ["sample"]
     pairs: dict[Decoding, tuple[Pair, ...]] = {}
     watch = Watch()
-    async with run.stream("evaluate", before, after, *examiners(run.recipe), on_event=watch) as stream:
+    models = (before, after, *examiners(run.recipe))
+    async with run.stream("evaluate", *models, on_event=watch, keeps_worth=True) as stream:
         watch.stream = stream
         with run.progress.stage("evaluate", 2 * len(decodings) * len(prompts), "answers") as bar:
             answers: dict[tuple[str, Decoding], list[Completion | str]] = {}

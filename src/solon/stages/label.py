@@ -1,24 +1,27 @@
-"""Labeling: every judgment on every prompt's completions, failures counted and never turned into labels."""
+"""Labeling: every judgment on every prompt's completions, failures counted and never turned into labels.
+
+Judgments are written as they come, in the order of the prompts; nothing is held but what is under way. A labeler that
+needs to see all of them before it can decide (``Labeler.conclude``) reads the file for that, and it is written anew.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from solon.data.artifacts import read_jsonl, writing_jsonl
-from solon.data.candidates import read_candidates
-from solon.data.records import Candidates, Failed, Judgment, Scored, Usage
-from solon.data.verdicts import OrderConsistency, order_consistency
-from solon.errors import PluginError, SolonError, StageIncomplete
+from solon.data.artifacts import Write, atomic, lines_into, read_jsonl, writing_jsonl
+from solon.data.candidates import CandidateSet, reading_candidates
+from solon.data.records import Candidates, Judgment
+from solon.data.tables import identity
+from solon.errors import PluginError, SolonError
 from solon.labelers.base import Labeler
 from solon.plugins.base import located
-from solon.stages.run import Run, Stage, stage, window
-from solon.stream import Stream
-
-ENOUGH_TO_TELL = 50
-"""Judgments after which a stage that mostly fails is stopped instead of paid for to its end."""
+from solon.stages.run import Run, stage, window
+from solon.stages.tally import ASKED_AGAIN, Accountant, Tally, Witness
 
 
 def label(run: Run) -> None:
@@ -30,43 +33,111 @@ def label(run: Run) -> None:
     recipe = run.recipe
     labeler = recipe.label
     assert labeler is not None
-    source = candidates_file(run)
     inputs = {
         "candidates": candidates_identity(run),
         "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
         "rating": run.constitution.rating.model_dump(mode="json"),
         "label": labeler.effects(),
     }
-    again = run.directory.summary("label").get("failed", {}).get("unavailable", 0) > 0
-    with stage(run, "label", inputs, needs=[labeler], again=again) as work:
-        if work is not None:
+    failed = run.directory.summary("label").get("failed", {})
+    again = any(failed.get(reason, 0) > 0 for reason in ASKED_AGAIN)
+    with ExitStack() as held:
+        given: Given | None = None
+        if again or not run.directory.is_done("label", inputs):
+            # read ahead of the stage, which moves away what an earlier recipe made: bad rows must not cost that
+            given = held.enter_context(reading(run))
+        with stage(run, "label", inputs, needs=[labeler], again=again) as work:
+            if work is None:
+                return
+            assert given is not None
             work.summary["labeler"] = labeler.name
-            asyncio.run(_label(run, work, labeler, source))
+            with atomic(work.file("judgments.jsonl")) as partial:
+                seen = asyncio.run(_label(run, labeler, given, partial))
+                seen = _concluded(run, labeler, given, partial) or seen
+                seen.tally.stop_if_too_many()
+            work.summary.update(seen.summary())
+            if isinstance(given, CandidateSet):
+                work.summary.update(prompts=len(given), duplicates=given.duplicates)
 
 
-def candidates_file(run: Run) -> Path | None:
-    """``candidates.jsonl`` of the sampling stage; ``None`` when the recipe begins at candidates of the user's own."""
-    return None if run.recipe.candidates is not None else run.path / "candidates.jsonl"
+def witnesses(labeler: Labeler) -> dict[str, Witness]:
+    """Who watches the stage beside its tally, by the key under which the summary holds what they saw."""
+    account = labeler.account()
+    return {} if account is None else {"account": Accountant(account)}
+
+
+# ---------------------------------------------------------------- what is judged
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What the sampling stage wrote, read from its file each time."""
+
+    path: Path
+    prompts: int
+
+    def __len__(self) -> int:
+        return self.prompts
+
+    def __iter__(self) -> Iterator[Candidates]:
+        return read_jsonl(self.path, Candidates)
+
+
+Given: TypeAlias = Sampled | CandidateSet
+"""Prompts with their completions, and how many."""
+
+
+@contextmanager
+def reading(run: Run) -> Iterator[Given]:
+    """The prompts with their completions, wherever the recipe begins; may be read any number of times."""
+    if run.recipe.candidates is None:
+        yield Sampled(run.path / "candidates.jsonl", run.directory.summary("sample").get("prompts", 0))
+    else:
+        source, index = located(run.recipe.candidates), run.path / ".candidates.index"
+        with reading_candidates(source, run.recipe.columns, index=index) as given:
+            yield given
 
 
 def candidates(run: Run) -> Iterator[Candidates]:
-    """The prompts with their completions, wherever the recipe begins."""
+    """As ``reading``, once."""
+    with reading(run) as given:
+        yield from given
+
+
+def candidates_identity(run: Run) -> dict[str, Any]:
+    """What a stage that reads the candidates depends on: what was sampled, or the files given and how to read them."""
     if run.recipe.candidates is not None:
-        yield from read_candidates(located(run.recipe.candidates), run.recipe.columns).candidates
-    else:
-        yield from read_jsonl(run.path / "candidates.jsonl", Candidates)
+        # only what is set: a column that is named has to exist, one that has its default name may be missing
+        columns = run.recipe.columns.model_dump(mode="json", exclude_unset=True)
+        return {"files": identity(located(run.recipe.candidates)), "columns": columns}
+    return dict(run.directory.outputs("sample"))
 
 
-def candidates_identity(run: Run) -> dict[str, str] | list[str]:
-    """What a stage that reads the candidates depends on: the file that was sampled, or the ids of those given."""
-    if run.recipe.candidates is not None:
-        return [one.id for one in candidates(run)]
-    return run.directory.outputs("sample")
+# ---------------------------------------------------------------- judging
 
 
-async def _label(run: Run, work: Stage, labeler: Labeler, source: Path | None) -> None:
-    tally = Tally(run.recipe.max_failed, labeler)
-    total = run.directory.summary("sample").get("prompts") if source else None
+class Seen:
+    """What is written of one pass over all judgments, and what was seen of it."""
+
+    def __init__(self, run: Run, labeler: Labeler) -> None:
+        self.tally = Tally(run.recipe.max_failed, labeler)
+        self._witnesses = witnesses(labeler)
+
+    def add(self, one: Candidates, judgments: Sequence[Judgment], write: Write) -> int:
+        """Writes the judgments on one prompt; how many of them failed."""
+        for judgment in judgments:
+            write(judgment)
+        for witness in self._witnesses.values():
+            witness.add(one, judgments)
+        return self.tally.add(judgments)
+
+    def summary(self) -> dict[str, Any]:
+        """What ``run.json`` and the report hold of the stage."""
+        return {**self.tally.summary(), **{name: witness.summary() for name, witness in self._witnesses.items()}}
+
+
+async def _label(run: Run, labeler: Labeler, given: Given, partial: Path) -> Seen:
+    """Asks for every judgment, and writes each as soon as it and all before it are there."""
     models = labeler.models()
 
     async def examine(one: Candidates) -> tuple[Judgment, ...]:
@@ -81,92 +152,38 @@ async def _label(run: Run, work: Stage, labeler: Labeler, source: Path | None) -
                 "What it cannot judge it should answer with Failed; --debug shows where"
             ) from error
 
-    with (
-        writing_jsonl(work.file("judgments.jsonl")) as write,
-        run.progress.stage("label", total, "prompts") as bar,
-    ):
+    seen = Seen(run, labeler)
+    with lines_into(partial) as write, run.progress.stage("label", len(given) or None, "prompts") as bar:
         async with run.stream("label", *models) as stream:
-            async for _, judgments in stream.map(examine, candidates(run), window=window(*models)):
-                for judgment in judgments:
-                    write(judgment)
-                failed = tally.add(judgments)
-                bar.advance(failed=failed, usd=sum(one.cost_usd for one in judgments), note=tally.note(stream))
-                tally.stop_if_hopeless()
-        tally.stop_if_too_many()
-    work.summary.update(tally.summary())
+            async for one, judgments in stream.map(examine, given, window=window(*models)):
+                failed = seen.add(one, judgments, write)
+                usd = sum(judgment.cost_usd for judgment in judgments)
+                bar.advance(failed=failed, usd=usd, note=seen.tally.note(stream))
+                seen.tally.stop_if_hopeless()
+    return seen
 
 
-class Tally:
-    """Counts judgments and stops the stage when too many failed."""
+def _concluded(run: Run, labeler: Labeler, given: Given, partial: Path) -> Seen | None:
+    """Writes the judgments again where the labeler, having seen all of them, says something else."""
+    revise = labeler.conclude(lambda: read_jsonl(partial, Judgment))
+    if revise is None:
+        return None
+    seen = Seen(run, labeler)
+    revised = map(revise, read_jsonl(partial, Judgment))
+    with writing_jsonl(partial) as write:
+        for one, judgments in _by_prompt(given, revised):
+            seen.add(one, judgments, write)
+    return seen
 
-    def __init__(self, limit: float, labeler: Labeler) -> None:
-        self.limit, self.labeler = limit, labeler
-        self.judgments = 0
-        self.failed: Counter[str] = Counter()
-        self.said: dict[str, str] = {}
-        self.usage, self.cost = Usage(), 0.0
-        self.orders: Counter[str] = Counter()
 
-    def add(self, judgments: tuple[Judgment, ...]) -> int:
-        """Counts one prompt's judgments; how many of them failed."""
-        before = self.failed.total()
-        self.orders.update(order_consistency(judgments).model_dump())
-        for judgment in judgments:
-            self.judgments += 1
-            self.usage += judgment.usage
-            self.cost += judgment.cost_usd
-            match judgment.outcome:
-                case Failed(reason=reason, raw=raw):
-                    self.failed[reason] += 1
-                    self.said.setdefault(reason, raw or "")
-                case Scored():
-                    pass
-        return self.failed.total() - before
-
-    def note(self, stream: Stream) -> str:
-        """What the progress bar says of the judgments so far."""
-        return f"{self.judgments:,} judgments, {stream.tally.from_ledger:,} from the ledger"
-
-    def stop_if_hopeless(self) -> None:
-        """Stops early when what failed is beyond what chance explains of a stage within its limit."""
-        share = self.failed.total() / max(1, self.judgments)
-        if self.judgments >= ENOUGH_TO_TELL and share > max(2 * self.limit, 0.5):
-            self._stop("stopped early")
-
-    def stop_if_too_many(self) -> None:
-        """At the end: the limit as it was set."""
-        if self.failed.total() > self.limit * self.judgments:
-            self._stop("all were asked")
-
-    def _stop(self, when: str) -> None:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.failed.most_common())
-        reason = self.failed.most_common(1)[0][0]
-        said = self.said[reason]
-        example = f" {self.labeler.name} said, for example: {said[:200]!r}." if said else ""
-        remedy = (
-            "Run again to ask for those that were unavailable"
-            if reason == "unavailable"
-            else "Asking again would give the same replies: change the judge or its settings, or the constitution"
-        )
-        raise StageIncomplete(
-            f"{self.failed.total():,} of {self.judgments:,} judgments failed ({reasons}); max_failed allows "
-            f"{self.limit:.0%}; {when}.{example} No failed judgment became a label, and every reply is in the ledger. "
-            f"{remedy}"
-        )
-
-    def summary(self) -> dict[str, object]:
-        """What run.json and the report hold of this stage."""
-        orders = OrderConsistency(**self.orders)
-        compared = {
-            "pairs": orders.consistent + orders.order_dependent,
-            "consistent": orders.consistent,
-            "order_dependent": orders.order_dependent,
-            "first_slot_wins": round(orders.first_slot_wins / orders.decided, 4) if orders.decided else None,
-        }
-        return {
-            "judgments": self.judgments,
-            "failed": dict(sorted(self.failed.items())),
-            **(compared if compared["pairs"] else {}),
-            "usage": self.usage.model_dump(),
-            "cost_usd": round(self.cost, 6),
-        }
+def _by_prompt(
+    given: Iterable[Candidates], judgments: Iterator[Judgment]
+) -> Iterator[tuple[Candidates, list[Judgment]]]:
+    """Each prompt with its judgments, which come in the order of the prompts."""
+    following = next(judgments, None)
+    for one in given:
+        group = []
+        while following is not None and following.prompt == one.prompt.id:
+            group.append(following)
+            following = next(judgments, None)
+        yield one, group

@@ -21,8 +21,13 @@ from solon.plugins.base import Plugin, base_folder, located
 from solon.progress import Progress, Silent
 from solon.recipe import Opened, Recipe
 from solon.rundir import RunDirectory, clock
-from solon.stream import OnEvent, Stream
+from solon.stages.collector import seldom_collecting
+from solon.stream import Event, OnEvent, Stream
 from solon.trainers.base import Policy
+
+MOST_IN_A_BATCH = 20_000
+"""Prompts at work at once when a judge goes by batches of its provider. Two questions about each are nearly as much as
+OpenAI takes in one batch, and all of them are held in memory until it comes back."""
 
 MATTERING_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow", "pydantic")
 
@@ -53,16 +58,41 @@ class Run:
         return read_prompts(located(self.recipe.prompts), self.recipe.columns)
 
     @asynccontextmanager
-    async def stream(self, stage: str, *models: ChatModel, on_event: OnEvent | None = None) -> AsyncIterator[Stream]:
+    async def stream(
+        self, stage: str, *models: ChatModel, on_event: OnEvent | None = None, keeps_worth: bool = False
+    ) -> AsyncIterator[Stream]:
         """The stage's scheduler, on the run's ledger and budget. Models are closed at its end."""
         name, cap = self.opened.name, self.recipe.max_usd
+        if any(model.provider_batches() is not None for model in models):
+            on_event = _telling(self.progress, stage, on_event)
         try:
-            async with Stream(self.ledger, run=name, stage=stage, max_usd=cap, on_event=on_event) as stream:
-                yield stream
+            with seldom_collecting():
+                async with Stream(
+                    self.ledger, run=name, stage=stage, max_usd=cap, on_event=on_event, keeps_worth=keeps_worth
+                ) as stream:
+                    yield stream
+            self.directory.found[stage] = stream.found()
+            for found in stream.found():
+                if found.throttled:
+                    self.progress.say(f"{stage:<9} {found}")
         finally:
             # only now: the stream has waited for replies that were under way
             for model in models:
                 await model.aclose()
+
+
+def _telling(progress: Progress, stage: str, on_event: OnEvent | None) -> OnEvent:
+    """Says how far the batches of providers are, besides what the stage does with the event."""
+
+    def tell(event: Event) -> None:
+        if event.kind == "batch":
+            progress.say(f"{stage:<9} {event.model}: {event.detail}")
+        elif event.kind == "waiting":
+            progress.note(event.detail)
+        if on_event is not None:
+            on_event(event)
+
+    return tell
 
 
 @contextmanager
@@ -82,8 +112,12 @@ def opened_run(opened: Opened, run_dir: Path, progress: Progress) -> Iterator[Ru
 
 
 def window(*models: ChatModel) -> int:
-    """How many prompts to work on at once: enough to keep a server's connections or a local model's batches full."""
-    return max([16, *(max(model.requests_in_a_batch, 2 * model.max_in_flight) for model in models)])
+    """How many prompts to work on at once: enough to keep a server's connections or a local model's batches full.
+
+    Where a judge goes by batches of its provider, a whole stage, or as much of it as memory should hold.
+    """
+    most = MOST_IN_A_BATCH if any(model.provider_batches() is not None for model in models) else 16
+    return max([most, *(max(model.requests_in_a_batch, 2 * model.max_in_flight) for model in models)])
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from solon.errors import ModelUnavailable, PromptTooLong
 from solon.ledger import Ledger
@@ -53,16 +54,21 @@ class Batches:
         ledger: Ledger | None,
         tally: Tally,
         on_event: OnEvent,
-        single_calls: Callable[[], set[asyncio.Future[Reply]]],
+        remote_work: Callable[[], set[asyncio.Future[Any]]],
     ) -> None:
         self._ledger = ledger
         self._tally = tally
         self._on_event = on_event
-        self._single_calls = single_calls
+        self._remote_work = remote_work
         self._waiting: dict[str, Waiting] = {}
         self._taken: list[Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
+
+    @property
+    def flushing(self) -> bool:
+        """Whether a flush is under way, as against waiting for one."""
+        return self._flushing is not None
 
     def ask(self, lane: Lane, call: Call, request: Request) -> asyncio.Future[Reply]:
         """The reply, once the flush it goes into is committed."""
@@ -112,11 +118,11 @@ class Batches:
         quiet = 0
         while quiet < QUIET_ROUNDS:
             asked = self._tally.asked
-            if single := self._single_calls():  # their replies may bring new requests, whenever they come
-                await asyncio.wait(single, return_when=asyncio.FIRST_COMPLETED)
+            if remote := self._remote_work():  # its replies may bring new requests, whenever they come
+                await asyncio.wait(remote)
             else:
                 await asyncio.sleep(0)
-            quiet = quiet + 1 if asked == self._tally.asked and not single else 0
+            quiet = quiet + 1 if asked == self._tally.asked and not remote else 0
 
     async def _flush(self, taken: list[Waiting]) -> None:
         answered: list[tuple[Waiting, Answered]] = []

@@ -1,8 +1,12 @@
-"""Notices that a model is down, so that a stage stops instead of failing its rows one by one."""
+"""Notices that a model is lost, so that a stage stops instead of failing its rows one by one."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from solon.errors import ModelDown, ModelError, ModelRejected, PromptTooLong
 
 WINDOW = 50
 SHARE = 0.9
@@ -10,19 +14,71 @@ FIRST = 20
 
 
 class Circuit:
-    """Open once the first ``FIRST`` finished calls, or ``SHARE`` of the last ``WINDOW``, all ended unavailable."""
+    """The health of one model.
 
-    def __init__(self) -> None:
+    It is down once the first ``FIRST`` finished calls, or ``SHARE`` of the last ``WINDOW``, all ended unavailable; and
+    it is lost as well once it refused a request for good (key, quota, model name), as it would every other.
+
+    Args:
+        name: of the model, for people.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._last: deque[bool] = deque(maxlen=WINDOW)
-        self.failed = 0
-        self.finished = 0
-        self.open = False
+        self._bad = 0
+        self._failed = 0
+        self._finished = 0
+        self._open = False
+        self._rejected: ModelRejected | None = None
 
     def count(self, *, unavailable: bool) -> None:
         """Counts a call that has ended: answered, or unavailable after all its retries."""
+        if len(self._last) == WINDOW:
+            self._bad -= self._last[0]
         self._last.append(unavailable)
-        self.finished += 1
-        self.failed += unavailable
-        none_yet = self.finished >= FIRST and self.failed == self.finished
+        self._bad += unavailable
+        self._finished += 1
+        self._failed += unavailable
+        none_yet = self._finished >= FIRST and self._failed == self._finished
         full = len(self._last) == WINDOW
-        self.open = self.open or none_yet or (full and sum(self._last) >= SHARE * WINDOW)
+        self._open = self._open or none_yet or (full and self._bad >= SHARE * WINDOW)
+
+    def notice(self, error: ModelError) -> None:
+        """Remembers an error that every other request would meet too."""
+        if isinstance(error, ModelRejected) and not isinstance(error, PromptTooLong):
+            self._rejected = self._rejected or error
+
+    @contextmanager
+    def noticing(self) -> Iterator[None]:
+        """Notices what the block raises."""
+        try:
+            yield
+        except ModelError as error:
+            self.notice(error)
+            raise
+
+    def lost(self) -> ModelError | None:
+        """Why any further call of this model is pointless; ``None`` when it is not."""
+        if self._rejected is not None:
+            again = ModelRejected(str(self._rejected))
+            again.__cause__ = self._rejected
+            return again
+        if self._open:
+            return ModelDown(
+                f"{self._name} is down: {self._failed} of {self._finished} calls failed after all their retries (the "
+                f"first {FIRST}, or {SHARE:.0%} of the last {WINDOW}). Everything so far is kept; run the same command "
+                "again when it answers"
+            )
+        return None
+
+    def check(self) -> None:
+        """Raises what makes any further call of this model pointless.
+
+        Raises:
+            ModelDown: most recent calls failed.
+            ModelRejected: an earlier call was refused for good.
+        """
+        error = self.lost()
+        if error is not None:
+            raise error

@@ -7,18 +7,24 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from solon.ledger import Budget, Call, Ledger
 from solon.models.base import ChatModel, Reply, Request
+from solon.models.remote import RemoteModel
 from solon.stream.batches import Batches
 from solon.stream.clock import Clock, SystemClock
+from solon.stream.findings import Found
+from solon.stream.flight import Flight
+from solon.stream.harvest import Means
 from solon.stream.journal import Journal
-from solon.stream.lane import Flight, Lane, Setting
+from solon.stream.lane import Lane, Setting
+from solon.stream.limiter import Limiter
 from solon.stream.ordered import ordered
+from solon.stream.pace import Pace
+from solon.stream.provider_batches import ProviderBatches
 from solon.stream.retries import Retries
 from solon.stream.tally import Event, OnEvent, Tally
 
@@ -47,20 +53,6 @@ async def ask(model: ChatModel, request: Request) -> Reply:
     return await stream.ask(model, request)
 
 
-@dataclass(eq=False)
-class _Shared:
-    """A call under way and how many wait for it."""
-
-    reply: asyncio.Future[Reply]
-    flight: Flight | None = None
-    waiting: int = 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it was broken off, so that whoever wants it now has to begin again."""
-        return self.reply.cancelled() or (self.flight is not None and self.flight.abandoned and not self.flight.sending)
-
-
 def _ignore(event: Event) -> None:
     """What a stream tells when nobody listens."""
 
@@ -76,6 +68,8 @@ class Stream:
         max_usd: cap on what all stages and reruns of ``run`` may spend; ``None`` is no cap.
         on_event: told what happens, for progress bars.
         clock: the time; tests pass ``solon.testing.VirtualClock()``.
+        pace: how patiently batches of providers are gathered and looked at.
+        keeps_worth: whether ``worth`` will be asked for, which takes a few bytes of memory for each call.
 
     Attributes:
         tally: what was done so far.
@@ -91,26 +85,34 @@ class Stream:
         max_usd: float | None = None,
         on_event: OnEvent | None = None,
         clock: Clock | None = None,
+        pace: Pace = Pace(),
+        keeps_worth: bool = False,
     ) -> None:
         self.tally = Tally()
         self._ledger = ledger
         self._run, self._stage = run, stage
         self._tell: OnEvent = on_event or _ignore
         self._journal = None if ledger is None else Journal(ledger)
+        self._on_event = on_event
         self._setting = Setting(
+            run=run,
             journal=self._journal,
             budgets=() if max_usd is None else (Budget(f"run {run}", max_usd),),
             retries=retries,
             clock=clock or SystemClock(),
             tally=self.tally,
-            on_event=self._tell,
+            on_event=on_event,
         )
-        self._batches = Batches(ledger, self.tally, self._tell, self._single_calls)
+        self._limiters: dict[str, Limiter] = {}
+        self._batches = Batches(ledger, self.tally, self._tell, self._remote_work)
+        self._pace = pace
+        self._gatherers: dict[Lane, ProviderBatches] = {}
+        self._singles: set[Flight] = set()
         self._lanes: dict[str, Lane] = {}
         self._lane_of: dict[int, tuple[ChatModel, Lane]] = {}
-        self._under_way: dict[str, _Shared] = {}
+        self._under_way: dict[str, Flight] = {}
         self._asked_remote = False
-        self._worth: dict[str, float] = {}
+        self._worth: dict[str, float] | None = {} if keeps_worth else None
         self._maps: list[Any] = []  # held until they end: one that its reader dropped would otherwise work on
         self._token: Token[Stream | None] | None = None
 
@@ -127,14 +129,18 @@ class Stream:
         for results in self._maps:
             if results is not None:
                 await results.aclose()
-        for key, shared in list(self._under_way.items()):
-            self._abandon(key, shared)
+        for flight in list(self._under_way.values()):
+            self._abandon(flight)
         try:
             await self._batches.close()
+            for gatherer in self._gatherers.values():
+                await gatherer.close()
             await self._drain()
         finally:
             for lane in self._lanes.values():
                 lane.close()
+            for limiter in self._limiters.values():
+                limiter.close()
 
     # ------------------------------------------------------------ one call
 
@@ -143,32 +149,41 @@ class Stream:
         lane = self._lane(model)
         call = Call.of(model, request, run=self._run, stage=self._stage, description=lane.description)
         self.tally.asked += 1
-        self._asked_remote |= model.remote
-        known = None if self._ledger is None else self._ledger.get(call.key)
-        if known is not None:
+        self._asked_remote = self._asked_remote or model.remote
+        reply = None if self._ledger is None else self._ledger.get(call.key)
+        if reply is not None:
             self.tally.from_ledger += 1
-            self._tell(Event("from_ledger", call.model))
-            return self._valued(call.key, model, known)
-        shared = self._under_way.get(call.key)
-        if shared is None or shared.is_over:
-            shared = self._begin(lane, call, request)
+            if self._on_event is not None:
+                self._on_event(Event("from_ledger", call.model))
         else:
-            self.tally.shared += 1
-            if shared.flight is not None:
-                shared.flight.abandoned = False
-        return self._valued(call.key, model, await self._wait(call.key, shared))
+            flight = self._under_way.get(call.key)
+            if flight is None:
+                flight = self._begin(lane, call, request)
+            else:
+                self.tally.shared += 1
+            try:
+                reply = await flight.reply()
+            except asyncio.CancelledError:
+                if flight.abandoned:
+                    self._abandon(flight)
+                raise
+        if self._worth is not None and (usd := model.cost_of(reply)):
+            self._worth[call.key] = usd
+        return reply
 
     def worth(self) -> float:
         """What all replies that were handed out cost, in US dollars, each call once, whoever paid for it and when.
 
         So a stage that is repeated from the ledger says the same as the first time, while ``tally.usd`` is 0.
         """
+        if self._worth is None:
+            raise ValueError("only a stream that was made with keeps_worth=True says what its replies are worth")
         return math.fsum(self._worth.values())
 
-    def _valued(self, key: str, model: ChatModel, reply: Reply) -> Reply:
-        if usd := model.cost_of(reply):
-            self._worth[key] = usd
-        return reply
+    def found(self) -> tuple[Found, ...]:
+        """What was learned of each provider that was asked: how many calls at once it bears, and how many a second."""
+        limiters = {lane.model.provider: lane.limiter for lane in self._lanes.values() if lane.model.remote}
+        return tuple(found for limiter in limiters.values() if (found := limiter.found()).answered)
 
     def _lane(self, model: ChatModel) -> Lane:
         # by object first: describing a model takes longer than asking whether it is the same one as before
@@ -178,57 +193,85 @@ class Stream:
         description = Lane.description_of(model)
         lane = self._lanes.get(description)
         if lane is None:
-            lane = self._lanes[description] = Lane(model, description, self._setting)
+            lane = self._lanes[description] = Lane(model, description, self._setting, self._limiter(model))
+            self._gather_for(lane)
         self._lane_of[id(model)] = (model, lane)
         return lane
 
-    def _begin(self, lane: Lane, call: Call, request: Request) -> _Shared:
-        if not lane.model.remote and lane.model.requests_in_a_batch > 1:
-            shared = _Shared(self._batches.ask(lane, call, request))
+    def _limiter(self, model: ChatModel) -> Limiter:
+        """That of the model's provider: the limits are the account's."""
+        limiter = self._limiters.get(model.provider)
+        if limiter is None:
+            name = model.server if isinstance(model, RemoteModel) else model.name
+            limiter = self._limiters[model.provider] = Limiter(name, self._setting.clock)
+        return limiter
+
+    def _gather_for(self, lane: Lane) -> None:
+        """Sends the model's requests as batches of its provider, when its settings say so."""
+        api, setting = lane.model.provider_batches(), self._setting
+        if api is not None:
+            means = Means(
+                lane,
+                api,
+                self._ledger,
+                self._journal,
+                asked={},
+                clock=setting.clock,
+                retries=setting.retries,
+                pace=self._pace,
+                tally=self.tally,
+                on_event=self._tell,
+            )
+            self._gatherers[lane] = ProviderBatches(means, self._may_ask_soon)
+
+    def _begin(self, lane: Lane, call: Call, request: Request) -> Flight:
+        flight = self._under_way[call.key] = Flight(lane, call, request, self._landed)
+        if (gatherer := self._gatherers.get(lane)) is not None:
+            flight.gatherer = gatherer
+            gatherer.ask(call, request).add_done_callback(flight.end_as)
+        elif not lane.model.remote and lane.model.requests_in_a_batch > 1:
+            flight.gatherer = self._batches
+            self._batches.ask(lane, call, request).add_done_callback(flight.end_as)
         else:
-            flight = Flight()
-            task = asyncio.get_running_loop().create_task(lane.answer(call, request, flight))
-            shared = _Shared(task, flight)
-        self._under_way[call.key] = shared
-        shared.reply.add_done_callback(lambda _: self._landed(call.key, shared))
-        return shared
+            self._singles.add(flight)
+            lane.begin(flight)
+        return flight
 
-    def _landed(self, key: str, shared: _Shared) -> None:
-        if self._under_way.get(key) is shared:
-            del self._under_way[key]
-        if not shared.reply.cancelled():
-            shared.reply.exception()  # whoever asked may have gone; that is no second error
+    def _landed(self, flight: Flight) -> None:
+        self._singles.discard(flight)
+        if self._under_way.get(flight.call.key) is flight:
+            del self._under_way[flight.call.key]
 
-    async def _wait(self, key: str, shared: _Shared) -> Reply:
-        shared.waiting += 1
-        try:
-            # shielded, because one of those who wait may go while the others still want it
-            return await asyncio.shield(shared.reply)
-        finally:
-            shared.waiting -= 1
-            if not shared.waiting and not shared.reply.done():
-                self._abandon(key, shared)
-
-    def _abandon(self, key: str, shared: _Shared) -> None:
+    def _abandon(self, flight: Flight) -> None:
         """Nobody waits any more. What a server may have begun is left to end; all else is broken off."""
-        if shared.flight is None:
-            self._batches.abandon(key)
+        flight.abandoned = True
+        if flight.gatherer is None:
+            flight.lane.abandon(flight)
         else:
-            shared.flight.abandoned = True
-            if not shared.flight.sending:
-                shared.reply.cancel()
+            flight.gatherer.abandon(flight.call.key)
+            flight.fail(asyncio.CancelledError())
 
-    def _single_calls(self) -> set[asyncio.Future[Reply]]:
-        return {shared.reply for shared in self._under_way.values() if shared.flight is not None}
+    def _remote_work(self) -> set[asyncio.Future[Any]]:
+        """What a flush of local models waits for: every other reply, whose like may bring new requests."""
+        singles = (flight.landing() for flight in self._singles)
+        return {*singles, *(work for one in self._gatherers.values() if (work := one.work) is not None)}
+
+    def _may_ask_soon(self) -> bool:
+        """Whether replies are to come that do not take hours, each of which may bring requests for a batch."""
+        return bool(self._singles) or self._batches.flushing or any(one.collecting for one in self._gatherers.values())
 
     async def _drain(self) -> None:
         """Waits until what was abandoned has ended and all that came is on disk."""
-        left = {shared.reply for shared in self._under_way.values() if shared.flight is None or shared.flight.abandoned}
+        left = {
+            flight.landing(): flight
+            for flight in self._under_way.values()
+            if flight.gatherer is self._batches or (flight.gatherer is None and flight.abandoned)
+        }
         if left:
             _, late = await asyncio.wait(left, timeout=DRAIN_S)
-            for reply in late:
-                reply.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            for landing in late:
+                left[landing].break_off()
+            await asyncio.gather(*late)
         if self._journal is not None:
             await self._journal.settle()
 

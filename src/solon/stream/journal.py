@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeAlias
 
 from solon.errors import StorageError
 from solon.ledger import Ledger
-from solon.ledger.rows import Change, Dropped, Outcome, Sent, Ticket
+from solon.ledger.rows import Change, Outcome
 
 LINGER_S = 0.01
-"""How long the first change of a group waits for others. Requests wait here outside of their slot: none stands idle."""
+"""The shortest time from one group to the next. A change that comes after a quiet while waits for nobody. Requests wait
+here outside of their slot: none stands idle."""
+
+Told: TypeAlias = Callable[[Outcome | StorageError], None]
 
 
 class Journal:
@@ -17,27 +22,34 @@ class Journal:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._group: list[tuple[Change, asyncio.Future[Outcome]]] = []
+        self._changes: list[Change] = []
+        self._told: list[Told] = []
         self._writing: asyncio.Task[None] | None = None
+        self._wrote_at = float("-inf")
         self._failure: StorageError | None = None
 
-    def write(self, change: Change) -> asyncio.Future[Outcome]:
-        """The ledger's outcome, once the change is on disk. Need not be awaited: ``settle`` waits for all."""
-        written: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._group.append((change, written))
+    def tell(self, change: Change, told: Told) -> None:
+        """Writes the change. ``told`` hears the ledger's outcome once it is on disk, or why it is not."""
+        self._changes.append(change)
+        self._told.append(told)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.get_running_loop().create_task(self._write())
-        return written
 
-    async def send(self, sent: Sent) -> Outcome:
-        """Journals that a request goes out. When the caller is cancelled meanwhile, its ticket is given back."""
-        written = self.write(sent)
-        try:
-            return await written
-        except asyncio.CancelledError:
-            if written.done() and not written.cancelled():
-                self._give_back(written.result())
-            raise
+    def write(self, change: Change) -> asyncio.Future[Outcome]:
+        """As ``tell``, to be awaited or not: ``settle`` waits for all."""
+        written: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def told(outcome: Outcome | StorageError) -> None:
+            if written.done():
+                return
+            if isinstance(outcome, StorageError):
+                written.set_exception(outcome)
+                written.exception()  # nobody may be waiting for it; ``settle`` tells
+            else:
+                written.set_result(outcome)
+
+        self.tell(change, told)
+        return written
 
     async def settle(self) -> None:
         """Returns when everything is on disk.
@@ -51,24 +63,27 @@ class Journal:
             raise self._failure
 
     async def _write(self) -> None:
-        while self._group:
-            await asyncio.sleep(LINGER_S)
-            group, self._group = self._group, []
+        now = asyncio.get_running_loop().time
+        while self._changes:
+            # also when it is 0: those who are about to write in this turn of the loop come along
+            await asyncio.sleep(max(0.0, self._wrote_at + LINGER_S - now()))
+            changes, self._changes = self._changes, []
+            told, self._told = self._told, []
+            self._wrote_at = now()
             try:
-                outcomes = await asyncio.to_thread(self._ledger.apply, [change for change, _ in group])
-            except StorageError as error:
-                self._failure = error
-                for _, written in group:
-                    if not written.done():
-                        written.set_exception(error)
-                        written.exception()  # nobody may be waiting for it; ``settle`` tells
+                outcomes = await asyncio.to_thread(self._ledger.apply, changes)
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+                self._failure = _named(error)
+                for tell in told:
+                    tell(self._failure)
                 continue
-            for (_, written), outcome in zip(group, outcomes, strict=True):
-                if written.done():
-                    self._give_back(outcome)
-                else:
-                    written.set_result(outcome)
+            for tell, outcome in zip(told, outcomes, strict=True):
+                tell(outcome)
 
-    def _give_back(self, outcome: Outcome) -> None:
-        if isinstance(outcome, Ticket):
-            self.write(Dropped(outcome))
+
+def _named(error: Exception) -> StorageError:
+    if isinstance(error, StorageError):
+        return error
+    named = StorageError(f"the ledger could not record the last replies ({type(error).__name__}: {error})")
+    named.__cause__ = error
+    return named

@@ -1,50 +1,37 @@
-"""All calls of one model: its slots, its retries, its health, and what is journalled of each sending."""
+"""All calls of one model: its requests waiting for a slot, its retries, and what is journalled of each."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from solon.data.records import canonical
-from solon.errors import (
-    BudgetReached,
-    InputError,
-    ModelDown,
-    ModelError,
-    ModelRejected,
-    ModelUnavailable,
-    PromptTooLong,
-)
-from solon.ledger.rows import (
-    NANO,
-    Answered,
-    Budget,
-    Call,
-    Doubted,
-    Dropped,
-    Elsewhere,
-    Known,
-    NoRoom,
-    Outcome,
-    Sent,
-    Ticket,
-    nano,
-)
+from solon.errors import InputError, ModelError, ModelRejected, ModelUnavailable, StorageError
+from solon.ledger.rows import Answered, Budget, Doubted, Dropped, Known, NoRoom, Outcome, Ticket
 from solon.models.base import ChatModel, Reply, Request
-from solon.models.estimate import most_usd
-from solon.stream.circuit import FIRST, SHARE, WINDOW, Circuit
+from solon.models.estimate import likely_tokens
+from solon.stream.circuit import Circuit
 from solon.stream.clock import Clock
+from solon.stream.flight import Flight
 from solon.stream.journal import Journal
 from solon.stream.limiter import Limiter
-from solon.stream.retries import Retries
+from solon.stream.purse import Purse
+from solon.stream.retries import Attempts, Retries
 from solon.stream.tally import Event, EventKind, OnEvent, Tally
 
 LOOK_AGAIN_S = 0.05
 """How often to look whether another process has its reply, or whether a budget has room again."""
+
+AHEAD = 2
+"""For each slot, how many requests may be journalled and not yet answered: while some are on the network others are
+written down, so that no slot stands idle while the disk works. After a kill at most so many are in doubt."""
+
+REMEMBERED = 32
+"""Of how many replies, about, the mean length is taken that the next ones are expected to have."""
 
 T = TypeVar("T")
 
@@ -53,46 +40,286 @@ T = TypeVar("T")
 class Setting:
     """What all lanes of a stream share."""
 
+    run: str
     journal: Journal | None
     budgets: tuple[Budget, ...]
     retries: Retries
     clock: Clock
     tally: Tally
-    on_event: OnEvent
-
-
-class Flight:
-    """One call under way, and whether it may be broken off.
-
-    Attributes:
-        sending: the server may have the request, so its answer is waited for and recorded even if nobody asks any more.
-        abandoned: nobody asks any more, so it is not tried again.
-    """
-
-    __slots__ = ("abandoned", "sending")
-
-    def __init__(self) -> None:
-        self.sending = False
-        self.abandoned = False
+    on_event: OnEvent | None
 
 
 class Lane:
-    """The way to one model. Models with the same description share one."""
+    """The way to one model. Models with the same description share one.
 
-    def __init__(self, model: ChatModel, description: str, setting: Setting) -> None:
+    A call is written down (``Sent``), takes a slot of its provider, goes to the model, is written down with its reply
+    (``Answered``), and handed to those who wait. Each step begins the next; there is a task only for what is on the
+    network, and it sends one request after the other.
+    """
+
+    def __init__(self, model: ChatModel, description: str, setting: Setting, limiter: Limiter) -> None:
         self.model = model
         self.description = description
+        self.purse = Purse(model, setting.run, setting.budgets)
         self._setting = setting
-        self._limiter = Limiter(model.max_in_flight, setting.clock)
-        # requests are journalled before they take a slot, so that no slot stands idle while the disk works
-        self._gate = asyncio.Semaphore(2 * model.max_in_flight)
-        self._circuit = Circuit()
-        self._rejected: ModelRejected | None = None
+        self.limiter = limiter
+        self._circuit = Circuit(model.name)
+        self._most = model.max_in_flight
+        self._busy = 0
+        self._journalled = 0
+        self._behind: deque[Flight] = deque()  # those who wait until fewer are journalled
+        self._ready: deque[Flight | asyncio.Future[None]] = deque()  # those who wait for a slot
+        self._hand_free = False
+        self._handed: Flight | None = None
+        self._reply_tokens: float | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        limiter.join(self, self._most, model.limits)
 
     @classmethod
     def description_of(cls, model: ChatModel) -> str:
         """What the ledger's key holds of the model, as canonical JSON."""
         return canonical(model.describe())
+
+    def close(self) -> None:
+        """Lets the timers go."""
+        for task in self._tasks:
+            task.cancel()
+
+    # ------------------------------------------------------------ written down
+
+    def begin(self, flight: Flight) -> None:
+        """Sets out to get the reply: tried again as long as that may help, and recorded before it is handed out."""
+        setting = self._setting
+        if flight.over:
+            return
+        if flight.attempts is None:
+            flight.attempts = Attempts(setting.retries, flight.call.key, setting.clock.now())
+        if (lost := self._circuit.lost()) is not None:
+            flight.fail(lost)
+        elif setting.journal is None or not self.model.remote:
+            self._make_ready(flight)
+        elif self._journalled < AHEAD * self._most:
+            self._journal(flight, setting.journal)
+        else:
+            self._behind.append(flight)
+
+    def abandon(self, flight: Flight) -> None:
+        """Nobody waits any more. What a server may have begun is left to end; all else is broken off."""
+        if flight.sender is None and not flight.recording:
+            flight.fail(asyncio.CancelledError())
+            self._settle(flight, doubt=False)
+
+    def _journal(self, flight: Flight, journal: Journal) -> None:
+        """Asks for leave to send."""
+        try:
+            sent = self.purse.reservation(flight.call, flight.request)
+        except InputError as error:
+            flight.fail(error)
+            return
+        self._journalled += 1
+        journal.tell(sent, lambda outcome: self._guarded(flight, self._permitted, outcome))
+
+    def _permitted(self, flight: Flight, outcome: Outcome | StorageError) -> None:
+        tally = self._setting.tally
+        match outcome:
+            case Ticket():
+                flight.ticket = outcome
+                tally.in_doubt += outcome.in_doubt
+                if flight.over:
+                    self._settle(flight, doubt=False)
+                else:
+                    self._make_ready(flight)
+                return
+            case Known(reply=reply):
+                tally.from_ledger += 1
+                self._tell("from_ledger")
+                flight.land(reply)
+            case StorageError():
+                flight.fail(outcome)
+            case NoRoom() if outcome.for_good:
+                flight.fail(self.purse.no_room(outcome))
+            case _:  # another process has sent it, or a budget may have room in a moment
+                self._later(LOOK_AGAIN_S, flight)
+        self._no_longer_journalled()
+
+    def _no_longer_journalled(self) -> None:
+        self._journalled -= 1
+        while self._behind and self._journalled < AHEAD * self._most:
+            self.begin(self._behind.popleft())
+
+    def _make_ready(self, one: Flight | asyncio.Future[None]) -> None:
+        self._ready.append(one)
+        self.limiter.admit()
+
+    # ------------------------------------------------------------ in a slot (``solon.stream.limiter.Line``)
+
+    def tokens(self) -> float | None:
+        """Tokens that the next request will take, about; ``None`` when none may go now."""
+        while self._ready and (self._ready[0].over if isinstance(self._ready[0], Flight) else self._ready[0].done()):
+            self._ready.popleft()
+        if not self._ready or self._busy >= self._most:
+            return None
+        first = self._ready[0]
+        if not self.limiter.counts_tokens or not isinstance(first, Flight):
+            return 0.0
+        first.tokens = likely_tokens(first.request, self._reply_tokens)
+        return first.tokens
+
+    def go(self) -> None:
+        """Sends the next request."""
+        self._busy += 1
+        first = self._ready.popleft()
+        if not isinstance(first, Flight):
+            first.set_result(None)
+        elif self._hand_free:
+            self._hand_free, self._handed = False, first
+        else:
+            self._task(self._work(first))
+
+    async def _work(self, flight: Flight | None) -> None:
+        """Sends one request after the other, as long as there is a slot for the next."""
+        while flight is not None:
+            try:
+                await self._send(flight)
+            except BaseException:
+                self._leave()
+                raise
+            # whoever goes now needs no task of its own
+            self._hand_free = True
+            self._leave()
+            self._hand_free = False
+            flight, self._handed = self._handed, None
+
+    def _leave(self) -> None:
+        self._busy -= 1
+        self.limiter.left()
+
+    async def _send(self, flight: Flight) -> None:
+        """One attempt. Whatever happens to it, its ticket is settled or turned into a reply."""
+        clock = self._setting.clock
+        if (lost := self._circuit.lost()) is not None:
+            self._settle(flight, doubt=False)
+            flight.fail(lost)
+            return
+        flight.sender = asyncio.current_task()
+        sent_at, since = clock.now(), time.time()
+        self._setting.tally.sent += 1
+        try:
+            reply = await self.model.complete(flight.request)
+            usd = self.model.cost_of(reply)
+            answered = Answered.of(flight.call, reply, usd, sent_at=since, ticket=flight.ticket)
+            self._count(flight, reply, usd)
+        except ModelUnavailable as error:
+            flight.sender = None
+            self._throttle(error, sent_at)
+            self._settle(flight, doubt=error.maybe_billed)
+            self._try_again(flight, error)
+        except ModelError as error:
+            self._circuit.notice(error)
+            self._settle(flight, doubt=False)
+            flight.fail(error)
+        except BaseException as error:
+            # also what somebody's plugin raises: those who wait for its reply are told
+            self._settle(flight, doubt=True)
+            flight.fail(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            flight.sender, flight.recording = None, True
+            self._record(flight, reply, answered)
+
+    def _count(self, flight: Flight, reply: Reply, usd: float) -> None:
+        usage = reply.usage
+        self.limiter.succeeded()
+        self._circuit.count(unavailable=False)
+        self._setting.tally.add(reply, usd)
+        if self.limiter.counts_tokens:
+            self.limiter.counted(flight.tokens, usage.input_tokens + usage.output_tokens)
+            before = usage.output_tokens if self._reply_tokens is None else self._reply_tokens
+            self._reply_tokens = before + (usage.output_tokens - before) / REMEMBERED
+
+    # ------------------------------------------------------------ what became of it
+
+    def _record(self, flight: Flight, reply: Reply, answered: Answered) -> None:
+        journal = self._setting.journal
+        if journal is None:
+            self._guarded(flight, self._recorded, Known(reply))
+            return
+        journal.tell(answered, lambda outcome: self._guarded(flight, self._recorded, outcome))
+        if flight.ticket is not None:
+            flight.ticket = None
+            self._no_longer_journalled()
+
+    def _recorded(self, flight: Flight, outcome: Outcome | StorageError) -> None:
+        if isinstance(outcome, Known):
+            self._tell("answered")
+            flight.land(outcome.reply)
+        elif isinstance(outcome, StorageError):
+            flight.fail(outcome)
+
+    def _settle(self, flight: Flight, *, doubt: bool) -> None:
+        ticket, flight.ticket = flight.ticket, None
+        if ticket is not None and self._setting.journal is not None:
+            self._setting.tally.in_doubt += doubt
+            self._setting.journal.tell(Doubted(ticket) if doubt else Dropped(ticket), _unheard)
+            self._no_longer_journalled()
+
+    def _guarded(
+        self, flight: Flight, step: Callable[[Flight, Outcome | StorageError], None], outcome: Outcome | StorageError
+    ) -> None:
+        """Whatever goes wrong in a step (in somebody's ``on_event``, say), nobody may wait for ever."""
+        try:
+            step(flight, outcome)
+        except Exception as error:  # noqa: BLE001
+            flight.fail(error)
+
+    # ------------------------------------------------------------ the one retry loop
+
+    def _try_again(self, flight: Flight, error: ModelUnavailable) -> None:
+        assert flight.attempts is not None
+        wait = None if flight.abandoned else flight.attempts.wait(error, self._setting.clock.now())
+        if wait is None:
+            self.gave_up(error)
+            flight.fail(error)
+            return
+        self._retrying(error)
+        if error.throttled:  # the limiter makes it wait, together with all others
+            self.begin(flight)
+        else:
+            self._later(wait, flight)
+
+    async def administer(self, key: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """As for a call, of any other deed: a batch, say. Tries until it works or has been tried enough."""
+        clock = self._setting.clock
+        attempts = Attempts(self._setting.retries, key, clock.now())
+        while True:
+            try:
+                result = await attempt()
+            except ModelUnavailable as error:
+                wait = attempts.wait(error, clock.now())
+                if wait is None:
+                    self.gave_up(error)
+                    raise
+                self._retrying(error)
+                if not error.throttled:
+                    await clock.sleep(wait)
+            else:
+                self._circuit.count(unavailable=False)
+                return result
+
+    def _retrying(self, error: ModelUnavailable) -> None:
+        self._tell("retry", str(error))
+        self._setting.tally.retried += 1
+
+    def gave_up(self, error: ModelUnavailable) -> None:
+        """Counts a call that stays unanswered after all its retries."""
+        self._circuit.count(unavailable=True)
+        self._setting.tally.unavailable += 1
+        self._tell("unavailable", str(error))
+
+    def reject(self, error: ModelRejected) -> None:
+        """From now on the model is asked no more, and this is why."""
+        self._circuit.notice(error)
 
     def check(self) -> None:
         """Raises what makes any further call of this model pointless.
@@ -101,18 +328,39 @@ class Lane:
             ModelDown: most recent calls failed.
             ModelRejected: an earlier call was refused for good.
         """
-        if self._rejected is not None:
-            raise ModelRejected(str(self._rejected)) from self._rejected
-        if self._circuit.open:
-            raise ModelDown(
-                f"{self.model.name} is down: {self._circuit.failed} of {self._circuit.finished} calls failed after all "
-                f"their retries (the first {FIRST}, or {SHARE:.0%} of the last {WINDOW}). Everything so far is kept; "
-                "run the same command again when it answers"
-            )
+        self._circuit.check()
 
-    async def answer(self, call: Call, request: Request, flight: Flight) -> Reply:
-        """The reply of the model to one request: sent, tried again as long as that may help, and recorded."""
-        return await self._persist(call.key, flight, lambda: self._attempt(call, request, flight))
+    def _throttle(self, error: ModelUnavailable, sent_at: float) -> None:
+        if error.throttled:
+            self._setting.tally.throttled += 1
+            if self.limiter.throttled(sent_at, error.retry_after):
+                self._tell("throttled", f"{error}; now {self.limiter.slots} at a time")
+
+    # ------------------------------------------------------------ other deeds than single calls
+
+    async def in_a_slot(self, deed: Callable[[], Awaitable[T]]) -> T:
+        """One attempt at a call that asks for no reply, within the limits of the provider."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._make_ready(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            raise
+        sent_at = self._setting.clock.now()
+        try:
+            self.check()
+            with self._circuit.noticing():
+                result = await deed()
+        except ModelUnavailable as error:
+            self._throttle(error, sent_at)
+            raise
+        else:
+            self.limiter.succeeded()
+            return result
+        finally:
+            self._leave()
 
     async def answer_batch(self, requests: Sequence[Request], key: str) -> list[Reply]:
         """The replies of a local model to a chunk of requests. Not recorded: the flush does that for all chunks."""
@@ -120,155 +368,32 @@ class Lane:
         async def attempt() -> list[Reply]:
             self.check()
             self._setting.tally.sent += len(requests)
-            with self._noticing():
+            with self._circuit.noticing():
                 replies = await self.model.complete_batch(requests)
             if len(replies) != len(requests):
                 raise ModelError(f"{self.model.name} gave {len(replies)} replies to {len(requests)} requests")
             return replies
 
-        return await self._persist(key, Flight(), attempt)
+        return await self.administer(key, attempt)
 
-    def close(self) -> None:
-        """Lets the timers go."""
-        self._limiter.close()
+    # ------------------------------------------------------------ small things
 
-    # ------------------------------------------------------------ the one retry loop
+    def _later(self, seconds: float, flight: Flight) -> None:
+        async def wait() -> None:
+            await self._setting.clock.sleep(seconds)
+            self.begin(flight)
 
-    async def _persist(self, key: str, flight: Flight, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Tries until it works, the tries are used up, patience is at its end, or the model is lost."""
-        retries, clock, tally = self._setting.retries, self._setting.clock, self._setting.tally
-        deadline = clock.now() + retries.patience_s
-        failures = 0
-        while True:
-            try:
-                result = await attempt()
-            except ModelUnavailable as error:
-                if error.throttled:
-                    tally.throttled += 1
-                    wait = error.retry_after or 0.0
-                else:
-                    failures += 1
-                    wait = retries.wait(key, failures, error.retry_after)
-                if failures >= retries.tries or clock.now() + wait > deadline or flight.abandoned:
-                    self._circuit.count(unavailable=True)
-                    tally.unavailable += 1
-                    self._tell("unavailable", str(error))
-                    raise
-                self._tell("retry", str(error))
-                tally.retried += 1
-                if not error.throttled:  # the limiter makes that wait, for all callers together
-                    await clock.sleep(wait)
-            else:
-                self._circuit.count(unavailable=False)
-                return result
+        self._task(wait())
 
-    # ------------------------------------------------------------ one attempt
-
-    async def _attempt(self, call: Call, request: Request, flight: Flight) -> Reply:
-        setting = self._setting
-        async with self._gate:
-            self.check()
-            permit = await self._permit(call, request)
-            if isinstance(permit, Reply):
-                setting.tally.from_ledger += 1
-                self._tell("from_ledger")
-                return permit
-            sent_at = time.time()
-            reply = await self._send(request, permit, flight)
-        try:
-            usd = self.model.cost_of(reply)
-            answered = Answered.of(call, reply, usd, sent_at=sent_at, ticket=permit)
-        except BaseException:
-            self._settle(permit, doubt=True)
-            raise
-        setting.tally.add(reply, usd)
-        if setting.journal is not None:
-            outcome = await setting.journal.write(answered)
-            assert isinstance(outcome, Known)
-            reply = outcome.reply
-        self._tell("answered")
-        return reply
-
-    async def _send(self, request: Request, ticket: Ticket | None, flight: Flight) -> Reply:
-        """One sending, in a slot. Whatever happens to it, its ticket is settled."""
-        doubt = False
-        sent_at = self._setting.clock.now()
-        try:
-            await self._limiter.acquire()
-            try:
-                self.check()
-                flight.sending = doubt = True
-                sent_at = self._setting.clock.now()
-                self._setting.tally.sent += 1
-                with self._noticing():
-                    reply = await self.model.complete(request)
-            finally:
-                self._limiter.release()
-        except ModelUnavailable as error:
-            flight.sending = False
-            self._settle(ticket, doubt=error.maybe_billed)
-            if error.throttled and self._limiter.throttled(sent_at, error.retry_after):
-                self._tell("throttled", f"{error}; now {self._limiter.slots} at a time")
-            raise
-        except ModelError:
-            self._settle(ticket, doubt=False)
-            raise
-        except BaseException:
-            self._settle(ticket, doubt=doubt)
-            raise
-        self._limiter.succeeded()
-        return reply
-
-    def _settle(self, ticket: Ticket | None, *, doubt: bool) -> None:
-        journal = self._setting.journal
-        if ticket is not None and journal is not None:
-            self._setting.tally.in_doubt += doubt
-            journal.write(Doubted(ticket) if doubt else Dropped(ticket))
-
-    async def _permit(self, call: Call, request: Request) -> Ticket | Reply | None:
-        """Leave to send, journalled with its worst-case cost; or the reply, if another process got it meanwhile."""
-        setting = self._setting
-        if setting.journal is None or not self.model.remote:
-            return None
-        if self.model.cost() is None:
-            raise InputError(
-                f"the price of {self.model.name} is not known, so nothing is asked of it: state it as "
-                "`price: {input: ..., output: ...}`, in US dollars for a million tokens (0 if it is free)"
-            )
-        reserve = nano(most_usd(self.model, request))
-        budgets = setting.budgets if reserve else ()  # what costs nothing passes no cap, not even one that is reached
-        while True:
-            outcome: Outcome = await setting.journal.send(Sent(call, reserve, budgets))
-            match outcome:
-                case Ticket():
-                    setting.tally.in_doubt += outcome.in_doubt
-                    return outcome
-                case Known(reply=reply):
-                    return reply
-                case NoRoom() if outcome.for_good:
-                    raise _reached(outcome, self.model.name)
-                case NoRoom() | Elsewhere() | None:
-                    await setting.clock.sleep(LOOK_AGAIN_S)
-
-    @contextmanager
-    def _noticing(self) -> Iterator[None]:
-        """Remembers it when the model refuses for good, so that it is asked no more."""
-        try:
-            yield
-        except PromptTooLong:
-            raise
-        except ModelRejected as error:
-            self._rejected = self._rejected or error
-            raise
+    def _task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _tell(self, kind: EventKind, detail: str = "") -> None:
-        self._setting.on_event(Event(kind, self.model.name, detail))
+        if self._setting.on_event is not None:
+            self._setting.on_event(Event(kind, self.model.name, detail))
 
 
-def _reached(full: NoRoom, model: str) -> BudgetReached:
-    doubt = f", ${full.in_doubt / NANO:.4f} of it in doubt" if full.in_doubt else ""
-    return BudgetReached(
-        f"budget {full.budget!r} is reached: ${full.spent / NANO:.4f} of ${full.cap / NANO:.4f} is spent{doubt}, and "
-        f"the next request to {model} could cost ${full.needed / NANO:.4f}. Everything so far is kept; raise max_usd "
-        "to go on"
-    )
+def _unheard(outcome: Outcome | StorageError) -> None:
+    """For what nobody waits for; ``Journal.settle`` tells when it could not be written."""

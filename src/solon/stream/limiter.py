@@ -1,8 +1,9 @@
-"""How many calls of one model may be under way: found by asking, slowed by the server, shared by all callers.
+"""How many calls of one provider may be under way: found by asking, slowed by the server, shared by all its models.
 
 The first call goes alone, so that a wrong key is noticed once and not sixty-four times; then all slots open. Each time
 the server says "too many" the slots are halved and everybody pauses; successes widen them again a little
-(additive increase, multiplicative decrease: Chiu and Jain 1989).
+(additive increase, multiplicative decrease: Chiu and Jain 1989). Where the user knows what the account is allowed in a
+minute, two buckets fill at that rate and every request takes its share before it goes.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
+from solon.models.base import Limits
+from solon.stream.bucket import Bucket
 from solon.stream.clock import Clock
+from solon.stream.findings import Findings, Found
 
 ALONE_S = 1.0
 """How long the first call goes alone: a refused key comes back quicker than this, a long reply may take longer."""
@@ -24,52 +29,105 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 
 
-class Limiter:
-    """Slots for calls under way, given out first come, first served."""
+class Line(Protocol):
+    """The requests of one model that wait for a slot, first come, first served."""
 
-    def __init__(self, most: int, clock: Clock) -> None:
-        self._most = most
+    def tokens(self) -> float | None:
+        """Tokens that the next of them will take, about; ``None`` when none may go now."""
+        ...
+
+    def go(self) -> None:
+        """Sends the next of them: a slot is taken for it."""
+        ...
+
+
+class Limiter:
+    """The slots of one provider. Its models take turns at them.
+
+    Args:
+        name: of the provider, for people.
+        clock: the time.
+    """
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name = name
         self._clock = clock
-        self._allowed = float(most)
+        self._lines: deque[Line] = deque()
+        self._most = 0
+        self._allowed = 0.0
         self._alone = True
         self._busy = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._requests: Bucket | None = None
+        self._tokens: Bucket | None = None
         self._timers: set[asyncio.Task[None]] = set()
+        self._wakes_at = float("inf")
         self._paused_until = float("-inf")
         self._narrowed_at = float("-inf")
         self._refusals = 0
+        self._findings = Findings()
+
+    def join(self, line: Line, most: int, limits: Limits) -> None:
+        """Another model of this provider.
+
+        Args:
+            line: its requests.
+            most: its own concurrency. The provider has as many slots as all its models together, as long as it does
+                not say that this is too many.
+            limits: what its account is allowed. Of several models' limits the lowest counts: the account is the same.
+        """
+        self._lines.append(line)
+        self._most += most
+        self._allowed += most
+        now = self._clock.now()
+        self._requests = _lower(self._requests, limits.requests_per_minute, now)
+        self._tokens = _lower(self._tokens, limits.tokens_per_minute, now)
 
     @property
     def slots(self) -> int:
         """How many calls may be under way now."""
         return 1 if self._alone else max(1, int(self._allowed))
 
-    async def acquire(self) -> None:
-        """Waits for a slot and takes it."""
-        if not self._waiting and self._is_free():
-            self._take()
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.release()
-            raise
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it matters how many tokens a request takes."""
+        return self._tokens is not None
 
-    def release(self) -> None:
-        """Gives a slot back."""
+    def admit(self) -> None:
+        """Lets all go for whom there is room now. To be called whenever a line has grown."""
+        while self._busy < self.slots:
+            now = self._clock.now()
+            if now < self._paused_until:
+                self._wake(self._paused_until)
+                return
+            line, tokens = self._next()
+            if line is None:
+                return
+            wait = self._wait(tokens, now)
+            if wait > 0:
+                self._lines.rotate(1)  # it keeps its turn
+                self._wake(now + wait)
+                return
+            self._take(tokens, now)
+            line.go()
+
+    def left(self) -> None:
+        """A call has ended, however it did: its slot is free."""
+        self._findings.busy(-1, self._clock.now())
         self._busy -= 1
         self._alone = False
-        self._admit()
+        self.admit()
 
     def succeeded(self) -> None:
         """The server answered: one more slot after four times as many successes as there are slots."""
+        self._findings.answered(self._clock.now())
         self._refusals = 0
         if self._allowed < self._most:
             self._allowed = min(self._most, self._allowed + WIDER / self._allowed)
-            self._admit()
+
+    def counted(self, expected: float, tokens: float) -> None:
+        """A request was expected to take so many tokens and took so many."""
+        if self._tokens is not None:
+            self._tokens.give_back(expected - tokens, self._clock.now())
 
     def throttled(self, sent_at: float, retry_after: float | None) -> bool:
         """The server said "too many" to a call sent at ``sent_at``; whether that narrowed the slots.
@@ -78,6 +136,7 @@ class Limiter:
         when the server names one.
         """
         now = self._clock.now()
+        self._findings.refused(now)
         news = sent_at > self._narrowed_at
         if news:
             self._refusals += 1
@@ -88,40 +147,69 @@ class Limiter:
             self._pause(now + min(own, LONGEST_PAUSE_S))
         return news
 
+    def found(self) -> Found:
+        """What was learned of the provider so far."""
+        return self._findings.found(self._name, self._most)
+
     def close(self) -> None:
         """Lets the timers go."""
         for timer in self._timers:
             timer.cancel()
 
-    def _is_free(self) -> bool:
-        return self._busy < self.slots and self._clock.now() >= self._paused_until
+    def _next(self) -> tuple[Line | None, float]:
+        """Whose turn it is, and the tokens that its next request takes."""
+        for _ in range(len(self._lines)):
+            line = self._lines[0]
+            self._lines.rotate(-1)
+            tokens = line.tokens()
+            if tokens is not None:
+                return line, tokens
+        return None, 0.0
 
-    def _take(self) -> None:
+    def _wait(self, tokens: float, now: float) -> float:
+        wait = 0.0 if self._requests is None else self._requests.wait(1, now)
+        return wait if self._tokens is None else max(wait, self._tokens.wait(tokens, now))
+
+    def _take(self, tokens: float, now: float) -> None:
+        if self._requests is not None:
+            self._requests.take(1, now)
+        if self._tokens is not None:
+            self._tokens.take(tokens, now)
+        self._findings.busy(1, now)
         self._busy += 1
         if self._alone:
-            self._after(ALONE_S, self._open)
-
-    def _admit(self) -> None:
-        while self._waiting and self._is_free():
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self._take()
-                turn.set_result(None)
+            self._wake(now + ALONE_S, self._open)
 
     def _open(self) -> None:
         self._alone = False
-        self._admit()
 
     def _pause(self, until: float) -> None:
         if until > self._paused_until:
             self._paused_until = until
-            self._after(until - self._clock.now(), self._admit)
+            self._wake(until)
 
-    def _after(self, seconds: float, deed: Callable[[], None]) -> None:
+    def _wake(self, at: float, first: Callable[[], None] | None = None) -> None:
+        """Admits again at that time, unless it is going to do so earlier: then it will see for itself."""
+        if first is None and self._wakes_at <= at:
+            return
+        if first is None:
+            self._wakes_at = at
+
         async def wait() -> None:
-            await self._clock.sleep(seconds)
-            deed()
+            await self._clock.sleep(at - self._clock.now())
+            if first is None:
+                self._wakes_at = float("inf")
+            else:
+                first()
+            self.admit()
 
         timer = asyncio.get_running_loop().create_task(wait())
         self._timers.add(timer)
         timer.add_done_callback(self._timers.discard)
+
+
+def _lower(bucket: Bucket | None, per_minute: int | None, now: float) -> Bucket | None:
+    """The tighter of two limits; ``None`` where there is none."""
+    if per_minute is None or (bucket is not None and bucket.per_minute <= per_minute):
+        return bucket
+    return Bucket(per_minute, now)

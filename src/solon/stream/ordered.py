@@ -15,6 +15,9 @@ Result = TypeVar("Result")
 AHEAD = 16
 """How many windows of finished results may wait for an earlier one that is slow: a few poisoned rows hold up nobody."""
 
+MOST_AHEAD = 32_768
+"""And how many results, where a window is as large as a provider's batch."""
+
 
 async def ordered(
     deed: Callable[[Item], Awaitable[Result]],
@@ -30,6 +33,7 @@ async def ordered(
     """
     if window < 1:
         raise ValueError(f"a window holds at least 1 item, not {window}")
+    ahead = max(window, min(window * AHEAD, MOST_AHEAD))
     source = iter(items)
     working: set[asyncio.Task[Result]] = set()
     begun: deque[tuple[Item, asyncio.Task[Result]]] = deque()
@@ -49,7 +53,7 @@ async def ordered(
     try:
         while True:
             fresh = not begun
-            while more and len(working) < window and len(begun) < window * AHEAD and (fresh or not in_waves()):
+            while more and len(working) < window and len(begun) < ahead and (fresh or not in_waves()):
                 try:
                     item = next(source)
                 except StopIteration:

@@ -6,6 +6,7 @@ from random import Random
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from solon.errors import ModelUnavailable
 from solon.plugins.base import Settings
 
 
@@ -34,3 +35,27 @@ class Retries(Settings):
         wait = min(self.longest_wait_s, self.first_wait_s * self.factor ** min(failures - 1, 64))
         drawn = wait * Random(f"{self.seed}:{key}:{failures}").uniform(1 - self.jitter, 1 + self.jitter)
         return max(drawn, retry_after or 0.0)
+
+
+class Attempts:
+    """The tries of one call, from its first at ``now``."""
+
+    __slots__ = ("_deadline", "_failures", "_key", "_retries")
+
+    def __init__(self, retries: Retries, key: str, now: float) -> None:
+        self._retries = retries
+        self._key = key
+        self._deadline = now + retries.patience_s
+        self._failures = 0
+
+    def wait(self, error: ModelUnavailable, now: float) -> float | None:
+        """Seconds until it may be tried again after this error; ``None`` when it has been tried enough.
+
+        A call that was throttled used up no try and waits for nothing here: the limiter makes it wait, together with
+        all others.
+        """
+        if error.throttled:
+            return None if now + (error.retry_after or 0.0) > self._deadline else 0.0
+        self._failures += 1
+        wait = self._retries.wait(self._key, self._failures, error.retry_after)
+        return None if self._failures >= self._retries.tries or now + wait > self._deadline else wait

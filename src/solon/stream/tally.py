@@ -50,7 +50,7 @@ class Tally:
         self.usd += usd
 
 
-EventKind = Literal["answered", "from_ledger", "flushed", "retry", "throttled", "unavailable"]
+EventKind = Literal["answered", "from_ledger", "flushed", "retry", "throttled", "unavailable", "batch", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class Event:
     """Something that happened to the calls of a model, for progress bars and logs.
 
     ``flushed`` comes once a flush of a local model is on disk, before its replies are handed out; ``throttled`` comes
-    when the slots were narrowed. ``detail`` is for people.
+    when the slots were narrowed; ``batch`` when a provider's batch was handed over, taken up, or has ended; ``waiting``
+    at each look at how far it is. ``detail`` is for people.
     """
 
     kind: EventKind

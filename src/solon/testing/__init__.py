@@ -1,6 +1,19 @@
 """What solon tests itself with, for your tests too: a server that fails on purpose, a clock that jumps, tiny models."""
 
+from solon.testing.batch_formats import RowFault, ServedBatch
+from solon.testing.batches import BatchServer, Trouble
 from solon.testing.clock import VirtualClock
-from solon.testing.faults import HEALING, Asked, Fault, FaultServer
+from solon.testing.faults import HEALING, Asked, Fault
+from solon.testing.server import FaultServer
 
-__all__ = ["HEALING", "Asked", "Fault", "FaultServer", "VirtualClock"]
+__all__ = [
+    "HEALING",
+    "Asked",
+    "BatchServer",
+    "Fault",
+    "FaultServer",
+    "RowFault",
+    "ServedBatch",
+    "Trouble",
+    "VirtualClock",
+]

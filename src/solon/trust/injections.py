@@ -86,7 +86,9 @@ async def _lead(
         lead = None if scores[0] is None or scores[1] is None else scores[0] - scores[1]
         return lead, (*judged[0], *judged[1])
     options = (worse_one, better_one) if slot == "first" else (better_one, worse_one)
-    judgment = await labeler.label(Question(prompt=prompt, principles=constitution.principles, options=options))
+    judgment = await labeler.label(
+        Question(prompt=prompt, principles=constitution.principles, options=options, scale=constitution.rating)
+    )
     if not isinstance(judgment.outcome, Scored):
         return None, (judgment,)
     first, second = judgment.outcome.scores

@@ -227,10 +227,18 @@ def test_ratings_are_weighed_over_principles():
     }
 
 
-def test_a_hard_principle_vetoes_at_the_bottom_and_weighs_above_it():
-    """Safe at 0 makes the whole score 0. At .5 it is one weight of two: (1 + .5) / 2 = .75."""
-    assert built([GOOD], [rated(GOOD, 1.0), rated(GOOD, 0.0, by=SAFE)]).reward.train[0].score == 0.0
-    assert built([GOOD], [rated(GOOD, 1.0), rated(GOOD, 0.5, by=SAFE)]).reward.train[0].score == 0.75
+def test_a_hard_principle_vetoes_below_the_middle_and_weighs_above_it():
+    """Safe below .5 makes the whole score 0. At .5 it is one weight of two: (1 + .5) / 2 = .75."""
+    for safe, score in ((0.0, 0.0), (0.4, 0.0), (0.5, 0.75)):
+        assert built([GOOD], [rated(GOOD, 1.0), rated(GOOD, safe, by=SAFE)]).reward.train[0].score == score
+
+
+def test_where_a_veto_begins_is_a_setting():
+    """At 0 nothing is vetoed, and (1 + .4) / 2 = .7. What is vetoed is never desirable, however low the bar."""
+    judgments = [rated(GOOD, 1.0), rated(GOOD, 0.4, by=SAFE)]
+    assert built([GOOD], judgments, Build(held_out=0, veto_below=0)).reward.train[0].score == pytest.approx(0.7)
+    vetoed = built([GOOD], judgments, Build(held_out=0, veto_below=0.6, desirable_at=0))
+    assert (vetoed.reward.train[0].score, labels(vetoed)) == (0.0, [("good", False)])
 
 
 def test_a_failed_rating_is_left_out_unless_it_may_have_been_the_veto():
@@ -318,18 +326,20 @@ def test_judgments_of_another_constitution_are_refused():
         built([GOOD, BAD], compared(GOOD, BAD, by=POLITE.model_copy(update={"id": "polite-2"})))
 
 
-def test_rankings_and_scores_out_of_range_are_refused():
-    """Neither is silently half used."""
+def test_scores_out_of_range_are_refused():
+    """Clipping would turn a labeler's bug into labels."""
     ranking = Question(prompt=PROMPT, options=(GOOD, FAIR, BAD)).judged(Scored(scores=(3, 2, 1)), labeler="ranker")
-    with pytest.raises(DataError, match="'ranker' ranks 3 options"):
+    with pytest.raises(PluginError, match=r"'ranker' ranked 3 options and gave \(3.0, 2.0, 1.0\)"):
         built([GOOD, FAIR, BAD], [ranking])
-    with pytest.raises(PluginError, match=r"'rules' rated one option and gave \(5.0,\)"):
-        built([GOOD], [rated(GOOD, 5.0)])
+    for score in (5.0, float("nan")):
+        with pytest.raises(PluginError, match=r"'rules' rated one option and gave .* one score in"):
+            built([GOOD], [rated(GOOD, score)])
 
 
 def test_settings_out_of_range_are_refused():
-    """A margin above 1 would drop everything, a share of 1 would train on nothing."""
-    for wrong in ({"min_margin": 1.1}, {"held_out": 1.0}, {"max_pairs_per_prompt": 0}, {"min_margn": 0.1}):
+    """A margin above 1 would drop everything, a share of 1 would train on nothing, a band must not be inside out."""
+    inside_out = {"desirable_at": 0.4, "undesirable_at": 0.6}
+    for wrong in ({"min_margin": 1.1}, {"held_out": 1.0}, {"max_pairs_per_prompt": 0}, {"min_margn": 0.1}, inside_out):
         with pytest.raises(ValidationError):
             Build(**wrong)
 

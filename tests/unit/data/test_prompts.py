@@ -10,10 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from solon.data.artifacts import write_jsonl
-from solon.data.candidates import CandidateColumns, read_candidates
 from solon.data.prompts import PromptColumns, read_prompts
-from solon.data.records import Candidates, Completion, Message, Prompt
+from solon.data.records import Message, Prompt
 from solon.errors import DataError, MissingExtra
 
 ROWS = [
@@ -221,76 +219,3 @@ def test_a_hub_dataset_that_cannot_be_reached_is_a_clear_error(monkeypatch):
         assert problem.startswith("hf://solon-tests/none:test: cannot be loaded: ")
         assert problem.endswith("(check name, split and network; a downloaded file or folder can be given instead)")
     assert problems_of("hf://") == ["hf://: the address names no dataset (write hf://org/name or hf://org/name:split)"]
-
-
-# ---------------------------------------------------------------- candidates
-
-
-def given(*texts: str) -> tuple[Completion, ...]:
-    return tuple(Completion(text=text, model="given") for text in texts)
-
-
-def test_responses_come_in_a_list_in_columns_or_in_rows(tmp_path):
-    """The three layouts that published datasets have; an empty cell is a response that is missing."""
-    expected = (Candidates(prompt=Prompt.of("a"), completions=given("x", "y")),)
-    path = jsonl(tmp_path / "list.jsonl", {"prompt": "a", "responses": ["x", "y"]})
-    assert read_candidates(path).candidates == expected
-    path = jsonl(tmp_path / "columns.jsonl", {"prompt": "a", "response_0": "x", "response_1": "y"})
-    assert read_candidates(path, CandidateColumns(responses=("response_0", "response_1"))).candidates == expected
-    path = jsonl(tmp_path / "rows.jsonl", {"prompt": "a", "response": "x"}, {"prompt": "a", "response": "y"})
-    assert read_candidates(path).candidates == expected
-    (tmp_path / "columns.csv").write_text("prompt,r0,r1\na,x,\n")
-    found = read_candidates(tmp_path / "columns.csv", CandidateColumns(responses=("r0", "r1")))
-    assert found.candidates == (Candidates(prompt=Prompt.of("a"), completions=given("x"), missing=1),)
-
-
-def test_repeated_responses_are_dropped_and_counted(tmp_path):
-    """The same text of the same model is one completion, or judgments on it would be ambiguous."""
-    path = jsonl(
-        tmp_path / "c.jsonl",
-        {"prompt": "a", "responses": ["x", "x"], "model": "one"},
-        {"prompt": "a", "responses": ["x"], "model": "two"},
-    )
-    found = read_candidates(path)
-    assert found.candidates[0].completions == (Completion(text="x", model="one"), Completion(text="x", model="two"))
-    assert found.duplicates == 1
-
-
-def test_the_candidates_of_another_run_are_read_as_they_are(tmp_path):
-    """With their seeds and everything, so that the ledger still knows them."""
-    candidates = Candidates(
-        prompt=Prompt.of("a", topic="t"),
-        completions=(Completion(text="x", model="tiny", seed=1, temperature=1.0),),
-        missing=2,
-    )
-    write_jsonl(tmp_path / "candidates.jsonl", [candidates])
-    assert read_candidates(tmp_path / "candidates.jsonl").candidates == (candidates,)
-
-
-def test_responses_that_are_none_are_refused(tmp_path):
-    """With line and column."""
-    path = jsonl(
-        tmp_path / "c.jsonl",
-        {"prompt": "a", "response": 7},
-        {"prompt": "b", "response": None},
-        {"prompt": "c", "response": "fine"},
-        {"prompt": "d", "answer": "x"},
-        {"prompt": {"messages": []}, "completions": []},
-    )
-    with pytest.raises(DataError) as caught:
-        read_candidates(path)
-    assert [str(problem) for problem in caught.value.problems] == [
-        f"{path}:1: column 'response': a response is a text, or there is a list of texts",
-        f"{path}:2: there is no response to the prompt",
-        f"{path}:4: there is no column 'responses' or 'response' (columns: 'prompt', 'answer')",
-        f"{path}:5: not a Candidates at 'prompt.messages': tuple should have at least 1 item after validation, not 0",
-    ]
-
-
-def test_a_response_column_that_no_row_has_is_one_problem(tmp_path):
-    """Named or not."""
-    path = jsonl(tmp_path / "c.jsonl", *[{"prompt": "a", "respons": "x"}] * 3)
-    for columns in (CandidateColumns(), CandidateColumns(responses="response")):
-        with pytest.raises(DataError, match="did you mean 'respons'") as caught:
-            read_candidates(path, columns)
-        assert len(caught.value.problems) == 1

@@ -167,7 +167,7 @@ async def test_a_text_verdict_can_be_asked_for_where_log_probabilities_are_on_of
     """A judge that reasons first has nothing to say in its first token."""
     reply = Reply(text="Well, the second is longer.\nA", choices=log_probs(A=0.01))
     assert isinstance(await outcome_of(reply), Failed)
-    assert await outcome_of(reply, verdict="text") == Scored(scores=(1.0, 0.0))
+    assert await outcome_of(reply, answer="text") == Scored(scores=(1.0, 0.0))
 
 
 async def test_a_model_that_never_answers_is_a_failure_of_the_judgment(stream: Stream) -> None:
@@ -206,6 +206,165 @@ async def test_a_question_of_any_other_number_of_options_is_refused() -> None:
     for options in ((said("a"),), (said("a"), said("b"), said("c"))):
         with pytest.raises(ValueError, match="2 options"):
             await Pairwise(judge=says(Reply(text="A"))).label(Question(prompt=PROMPT, options=options))
+
+
+@pytest.mark.parametrize("text", ["A tie, I would say.", "As an AI", "Both", "A.", "B", "B\n\nbecause", "A\nB"])
+async def test_probabilities_that_the_text_speaks_against_are_no_verdict(stream: Stream, text: str) -> None:
+    """``A tie`` begins with an A as well."""
+    outcome = await outcome_of(Reply(text=text, choices=log_probs(A=0.9, B=0.05)))
+    assert outcome == Failed(reason="unparseable", raw=text)
+
+
+async def test_a_judge_may_explain_itself_below_its_verdict(stream: Stream) -> None:
+    """Its first token is its verdict all the same, and the rest is the rationale."""
+    reply = Reply(text="A\n\nIt is shorter, and", stop="length", choices=log_probs(A=0.9, B=0.1))
+    judgment = await Pairwise(judge=says(reply)).label(QUESTION)
+    assert judgment.outcome.scores == pytest.approx((0.9, 0.1))
+    assert judgment.rationale == "It is shorter, and"
+
+
+async def test_a_filter_is_told_from_a_refusal(stream: Stream) -> None:
+    """One is the provider's, the other the judge's."""
+    assert await outcome_of(Reply(text="A", stop="filtered")) == Failed(reason="filtered", raw="A")
+
+
+# ---------------------------------------------------------------- ties
+
+
+async def test_a_tie_is_half_a_win_for_either_where_it_is_allowed(stream: Stream) -> None:
+    """And no verdict where it is not."""
+    assert await outcome_of(Reply(text="C"), ties="allowed") == Scored(scores=(0.5, 0.5))
+    assert await outcome_of(Reply(text="A"), ties="allowed") == Scored(scores=(1.0, 0.0))
+    assert await outcome_of(Reply(text="C")) == Failed(reason="unparseable", raw="C")
+
+
+async def test_the_probability_of_a_tie_is_split_half_and_half(stream: Stream) -> None:
+    """A .4, B .1, C .3 of .8: .5 + .375 / 2 = .6875; the likeliest verdict is A with .5."""
+    outcome = await outcome_of(Reply(text="A", choices=log_probs(A=0.4, B=0.1, C=0.3)), ties="allowed")
+    assert isinstance(outcome, Scored)
+    assert outcome.scores == pytest.approx((0.6875, 0.3125))
+    assert outcome.probability == pytest.approx(0.5)
+
+
+async def test_the_mass_of_a_tie_counts_where_it_is_allowed(stream: Stream) -> None:
+    """A .2, B .1 and C .3 are .6: enough with ties, too little without."""
+    reply = Reply(text="C", choices=log_probs(A=0.2, B=0.1, C=0.3))
+    outcome = await outcome_of(reply, ties="allowed")
+    assert isinstance(outcome, Scored)
+    assert outcome.scores == pytest.approx(((0.2 + 0.15) / 0.6, (0.1 + 0.15) / 0.6))
+    assert isinstance(await outcome_of(reply), Failed)
+
+
+async def test_a_tie_in_both_orders_is_a_tie(stream: Stream) -> None:
+    """Not an order-dependent one: nobody's slot won."""
+    judgments = await Pairwise(judge=says(Reply(text="C")), ties="allowed").examine(
+        candidates("a", "bb"), constitution(SHORT)
+    )
+    decided = verdict(judgments, {"short": SHORT})
+    assert (decided.outcome, decided.reason) == ("tie", "balanced")
+
+
+# ---------------------------------------------------------------- what is asked for
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokens", "choices", "keys"),
+    [
+        ({}, 16, ("A", "B"), None),
+        ({"ties": "allowed"}, 16, ("A", "B", "C"), None),
+        ({"answer": "text"}, 16, (), None),
+        ({"reasoning": True}, 1024, (), None),
+        ({"reasoning": True, "max_tokens": 300}, 300, (), None),
+        ({"answer": "json"}, 64, (), ["verdict"]),
+        ({"answer": "json", "reasoning": True, "ties": "allowed"}, 1024, (), ["reasoning", "verdict"]),
+    ],
+)
+async def test_the_settings_decide_what_is_asked_for(
+    stream: Stream, settings: dict[str, object], tokens: int, choices: tuple[str, ...], keys: list[str] | None
+) -> None:
+    """Choices, a schema, and room for as much as the form needs; the plan counts the same room."""
+    judge = says(Reply(text="A"))
+    labeler = Pairwise(judge=judge, reasks=0, **settings)
+    await labeler.label(QUESTION)
+    (request,) = judge.seen
+    assert (request.max_tokens, request.choices, labeler.longest_reply) == (tokens, choices, tokens)
+    schema = request.json_schema
+    assert (None if schema is None else schema["required"]) == keys
+    if schema is not None:
+        letters = ["A", "B", "C"] if "ties" in settings else ["A", "B"]
+        assert schema["properties"]["verdict"] == {"type": "string", "enum": letters}
+
+
+async def test_a_judge_that_reasons_says_its_verdict_last(stream: Stream) -> None:
+    """The probabilities of its first token are none of a verdict."""
+    reply = Reply(text="A is short.\n\nA", choices=log_probs(A=0.1, B=0.9))
+    judgment = await Pairwise(judge=says(reply), reasoning=True).label(QUESTION)
+    assert (judgment.outcome, judgment.rationale) == (Scored(scores=(1.0, 0.0)), "A is short.")
+
+
+async def test_an_object_is_read_by_its_schema(stream: Stream) -> None:
+    """Its reasoning is the rationale."""
+    reply = Reply(text=' {"reasoning": "B rambles.", "verdict": "A"}\n')
+    judgment = await Pairwise(judge=says(reply), answer="json", reasoning=True).label(QUESTION)
+    assert (judgment.outcome, judgment.rationale) == (Scored(scores=(1.0, 0.0)), "B rambles.")
+    assert await outcome_of(Reply(text='{"verdict": "B"}'), answer="json") == Scored(scores=(0.0, 1.0))
+    assert await outcome_of(Reply(text='{"verdict": "C"}'), answer="json", ties="allowed") == Scored(scores=(0.5, 0.5))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A",
+        '{"verdict": "C"}',
+        '{"verdict": "a"}',
+        '{"verdict": " A"}',
+        '{"verdict": ["A"]}',
+        '{"verdict": null}',
+        '{"verdict": "A", "verdict": "B"}',
+        '{"verdict": "A", "reasoning": "so"}',
+        '```json\n{"verdict": "A"}\n```',
+        'My verdict: {"verdict": "A"}',
+        '{"verdict": "A"} {"verdict": "B"}',
+    ],
+)
+async def test_an_object_in_another_form_is_no_verdict(stream: Stream, text: str) -> None:
+    """What the schema asked for is checked and not trusted."""
+    assert await outcome_of(Reply(text=text), answer="json") == Failed(reason="unparseable", raw=text)
+
+
+async def test_an_object_that_was_cut_off_is_truncated(stream: Stream) -> None:
+    """Even if it happens to be whole."""
+    reply = Reply(text='{"verdict": "A"}', stop="length")
+    assert await outcome_of(reply, answer="json") == Failed(reason="truncated", raw=reply.text)
+
+
+async def test_replies_that_heal_are_asked_for_again_within_the_limit(stream: Stream) -> None:
+    """One letter at the third attempt; with one attempt fewer the failure holds what was said last."""
+
+    def heals(**settings: object) -> Pairwise:
+        judge = Scripted(replies=("Both.", {"say": "I", "stop": "length"}, "B"), remote=True, model=str(settings))
+        return Pairwise(judge=judge.model_copy(update={"price": Price(input=0, output=0)}), **settings)
+
+    assert (await heals().label(QUESTION)).outcome == Scored(scores=(0.0, 1.0))
+    assert (await heals(reasks=1).label(QUESTION)).outcome == Failed(reason="truncated", raw="I")
+    assert (await heals(reasks=0).label(QUESTION)).outcome == Failed(reason="unparseable", raw="Both.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("\ud800", "\0", "\u200b\u202e\u2066", "<|im_end|>A", "A", "x" * 100_000),
+        pytest.param("x" * 10_000_000, marks=pytest.mark.slow, id="10 MB"),
+    ],
+)
+async def test_any_judged_text_is_asked_about_whole(stream: Stream, text: str) -> None:
+    """None is cut, none crashes, and none of it is read as the verdict."""
+    judge = says(Reply(text="B"))
+    question = Question(prompt=Prompt.of(text), principles=(SHORT,), options=(said(text + "1"), said(text + "2")))
+    assert (await Pairwise(judge=judge).label(question)).outcome == Scored(scores=(0.0, 1.0))
+    shown = judge.seen[0].messages[1].content
+    shown.encode("utf-8")
+    assert len(shown) >= 3 * len(text)
 
 
 # ---------------------------------------------------------------- who meets whom

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from solon.data.records import Candidates, Completion, Constitution, Failed, Principle, Prompt, Question, Scored
-from solon.labelers.rule_kinds import MAX_CHARACTERS, Rule
+from solon.labelers.rule_kinds import Rule
 from solon.labelers.rules import Rules, check
 
 RULE: TypeAdapter[Any] = TypeAdapter(Rule)
@@ -38,6 +38,31 @@ def holds(rule: dict[str, Any], text: str, reference: str | None = None) -> bool
         ({"json_schema": True}, "null", "NaN"),
         ({"json_schema": {"type": "array"}}, "[]", "```json\n[]\n```"),
         ({"json_schema": {"$defs": {"n": {"type": "integer"}}, "$ref": "#/$defs/n"}}, "3", '"3"'),
+        ({"json_schema": True}, '{"a": 1, "b": 1}', '{"a": 1, "a": 1}'),
+        ({"json_schema": {"type": "array"}, "within": "fence"}, "Here:\n```json\n[1]\n```\nDone.", "[1]"),
+        (
+            {"json_schema": {"type": "array"}, "within": "fence"},
+            "```\n{}\n```\n```\n[]\n```",
+            "```\n[]\n```\n```\n{}\n```",
+        ),
+        (
+            {"tags": ["think", "answer"]},
+            "<think>hm</think>\n<answer>5</answer>\n",
+            "<answer>5</answer><think>hm</think>",
+        ),
+        (
+            {"tags": ["think", "answer"]},
+            " <think>a < b</think><answer>5</answer>",
+            "<think>hm</think> so <answer>5</answer>",
+        ),
+        ({"tags": ["answer"]}, "<answer>5</answer>", "<answer> </answer>"),
+        ({"tags": ["answer"]}, "<answer><b>5</b></answer>", "<answer>5</answer> <answer>6</answer>"),
+        (
+            {"tags": ["think", "answer"]},
+            "<think>x</think><answer>y</answer>",
+            "<think>x<answer>z</answer></think><answer>y</answer>",
+        ),
+        ({"tags": ["answer"]}, "<answer>5</answer>", "<answer>5"),
     ],
 )
 def test_a_rule_holds_of_what_follows_it_and_not_of_what_breaks_it(
@@ -69,19 +94,47 @@ def test_a_missing_reference_answer_is_a_failure_and_not_a_wrong_answer() -> Non
     )
 
 
-def test_a_text_that_is_too_long_is_a_failure() -> None:
-    """A pattern may take longer than a lifetime on it."""
-    assert holds({"regex": "a"}, "a" * MAX_CHARACTERS) is True
-    result = holds({"regex": "a"}, "a" * (MAX_CHARACTERS + 1))
+HANGS = r"(a|aa)+[bc]"
+"""On n times "a" and then "d", this tries every way to write n as a sum of ones and twos."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ({"pattern": HANGS}, "a" * 100 + "d"),
+        ({"regex": HANGS}, "a" * 100 + "d"),
+        ({"answer": "exact", "extract": HANGS}, "a" * 100 + "d"),
+        ({"json_schema": {"pattern": HANGS}}, f'"{"a" * 100}d"'),
+        ({"json_schema": {"patternProperties": {HANGS: {"type": "null"}}}}, f'{{"{"a" * 100}d": 1}}'),
+        (
+            {"json_schema": {"additionalProperties": False, "patternProperties": {HANGS: True}}},
+            f'{{"{"a" * 100}d": 1}}',
+        ),
+    ],
+)
+def test_an_expression_that_takes_too_long_fails_the_rule_and_says_what_to_do(
+    rule: dict[str, Any], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A response must not be able to stop the run; nothing is known of whether the rule holds of it."""
+    monkeypatch.setattr("solon.labelers.patterns.SECONDS", 0.05)
+    result = holds(rule, text, "a")
     assert isinstance(result, Failed)
-    assert result.reason == "too_long"
+    assert result.reason == "error"
+    assert repr(HANGS) in (result.raw or "")
+    assert "Let no two parts of a repeat match the same text" in (result.raw or "")
+
+
+def test_a_long_text_is_judged_like_a_short_one() -> None:
+    """Time is limited, so that length need not be."""
+    assert holds({"regex": "b$"}, "a" * 1_000_000 + "b") is True
+    assert holds({"length": "words", "max": 3}, "word " * 100_000) is False
 
 
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
         ({"patern": "x"}, "did you mean 'pattern'?"),
-        ({}, "a rule has one of pattern, regex, length, forbidden, json_schema, answer"),
+        ({}, "a rule has one of pattern, regex, length, forbidden, json_schema, tags, answer"),
         ("x", "a rule is a mapping with one of"),
         ({"pattern": "x", "regex": "y"}, "of several kinds (pattern, regex)"),
         ({"pattern": "("}, "is not a regular expression: missing )"),
@@ -94,6 +147,14 @@ def test_a_text_that_is_too_long_is_a_failure() -> None:
         ({"json_schema": {"type": "objekt"}}, "not a JSON Schema"),
         ({"json_schema": {"$ref": "https://example.org/schema.json"}}, "points into the schema itself"),
         ({"json_schema": {"$ref": "#/$defs/missing"}}, "points into the schema itself"),
+        ({"json_schema": {"pattern": "("}}, "not a JSON Schema"),
+        (
+            {"json_schema": {"patternProperties": {"a": True}, "unevaluatedProperties": False}},
+            "`unevaluatedProperties` beside `patternProperties` is not supported",
+        ),
+        ({"tags": []}, "at least 1 item"),
+        ({"tags": ["a", "a"]}, "each tag stands once"),
+        ({"tags": ["<a>"]}, "should match pattern"),
         ({"answer": "similar"}, "'contains' or 'exact'"),
         ({"answer": "exact", "extract": "["}, "is not a regular expression"),
     ],

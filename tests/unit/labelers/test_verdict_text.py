@@ -1,8 +1,10 @@
 """A verdict is read from a reply only in the one form that was asked for."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from solon.labelers.verdict_text import last_line_verdict, reasoning
+from solon.labelers.verdict_text import first_line_verdict, last_line_verdict, reasoning
 
 VERDICTS = ("A", "B")
 
@@ -142,3 +144,38 @@ def test_reasoning_is_what_stands_before_the_last_line() -> None:
 def test_a_bare_verdict_has_no_reasoning() -> None:
     """``None`` and not an empty text."""
     assert reasoning("\nA\n") is None
+
+
+@pytest.mark.parametrize("reply", ["A", "A\n", "\n A", "A\n\nB is longer, and A is kinder.", "A\r\n---\r\nA"])
+def test_a_first_line_that_is_exactly_one_verdict_is_the_verdict(reply: str) -> None:
+    """Of a reply whose first token was asked for; what it adds below is its explanation."""
+    assert first_line_verdict(reply, VERDICTS) == "A"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [*(said for said in NOT_SAID if said.split("\n")[0] != "A" and said != "B\n---"), "A\nB", "A tie", "Well,\nA"],
+)
+def test_no_other_first_line_is_one(reply: str) -> None:
+    """``A tie`` begins with an A too."""
+    assert first_line_verdict(reply, VERDICTS) is None
+
+
+LINES = st.lists(
+    st.sampled_from(["A", "B", "C", "", " ", "\t", "\r", "A.", "so", "a", "\x0b", "\u2028", "\0"]), max_size=6
+)
+REPLIES = LINES.map("\n".join) | st.lists(st.sampled_from(["A", "B", "\n", " ", "\r", "\x0c", "x"]), max_size=8).map(
+    "".join
+)
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(REPLIES | st.text(st.characters()))
+def test_no_text_that_is_not_exactly_in_the_asked_form_gives_a_verdict(reply: str) -> None:
+    """The form, said in another way: one kind of verdict alone on its line, and nothing after it."""
+    alone = [line.strip(" \t\r") for line in reply.split("\n")]
+    alone = [line for line in alone if line]
+    kinds = {line for line in alone if line in VERDICTS}
+    one = kinds.pop() if len(kinds) == 1 else None
+    assert last_line_verdict(reply, VERDICTS) == (one if one is not None and alone[-1] == one else None)
+    assert first_line_verdict(reply, VERDICTS) == (one if one is not None and alone[0] == one else None)

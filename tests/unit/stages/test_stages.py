@@ -31,9 +31,9 @@ from solon.models.scripted import Scripted
 from solon.recipe import Opened, Recipe, read
 from solon.rundir import RunDirectory
 from solon.stages.evaluate import _refuse_failures, examiners
-from solon.stages.label import Tally
 from solon.stages.run import Run, policy_model, stage
 from solon.stages.sample import reasons, remedies
+from solon.stages.tally import Tally
 from solon.stages.train import train
 from solon.stages.watch import Watch
 from solon.stream import Stream, ask

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -97,10 +98,43 @@ async def test_a_stage_is_worth_the_same_whoever_paid_for_it(tmp_path: Path):
     worth, paid = [], []
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
         for run in ("one", "two"):
-            async with Stream(ledger, run=run, stage="s") as stream:
+            async with Stream(ledger, run=run, stage="s", keeps_worth=True) as stream:
                 for text in ("a", "b", "a", "c"):
                     await ask(model, request(text))
             worth.append(stream.worth())
             paid.append(stream.tally.usd)
     assert worth == [3.0, 3.0]
     assert paid == [3.0, 0.0]
+
+
+async def test_a_stream_holds_nothing_of_its_calls_unless_it_is_asked_to(tmp_path: Path):
+    """A dollar a reply for a million replies would be a hundred megabytes that nobody reads."""
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s") as stream:
+            with pytest.raises(ValueError, match="keeps_worth=True"):
+                stream.worth()
+
+
+class Capped(Scripted):
+    """A model with a cap of its own."""
+
+    kind: ClassVar[str] = "capped"
+    cap: float
+
+    @property
+    def max_usd(self) -> float:
+        """``cap``."""
+        return self.cap
+
+
+async def test_a_model_has_a_cap_of_its_own_beside_that_of_the_run(tmp_path: Path):
+    """Each reply costs $1 and could cost $8. A cap of $10 takes 3 of one model; the other has what the run allows."""
+    capped = Capped(default="four", remote=True, price=ONE, model="capped", cap=10)
+    other = Scripted(default="four", remote=True, price=ONE, model="other")
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        reached = r"budget 'run r: capped' is reached: \$3\.0000 of \$10\.0000 is spent"
+        with pytest.raises(BudgetReached, match=reached):
+            await ask_many(ledger, capped, cap=100, window=1)
+        with pytest.raises(BudgetReached, match=r"budget 'run r' is reached: \$13\.0000 of \$20\.0000"):
+            await ask_many(ledger, other, cap=20, window=1)
+    assert (len(capped.seen), len(other.seen)) == (3, 10)

@@ -13,7 +13,6 @@ from solon.errors import ModelDown, ModelUnavailable
 from solon.models.base import ChatModel, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Event, Retries, Stream, ask
-from solon.stream.limiter import Limiter
 from solon.testing import VirtualClock
 
 EVEN = Retries(jitter=0)
@@ -116,81 +115,6 @@ async def test_a_model_of_which_a_tenth_still_works_is_not_down():
             await asyncio.gather(ask(model, request(f"bad {number}")), return_exceptions=True)
         with pytest.raises(ModelDown):
             await ask(model, request("good, but too late"))
-
-
-async def test_the_first_call_goes_alone_until_it_is_answered():
-    """Then all slots are open."""
-    clock = VirtualClock()
-    limiter = Limiter(4, clock)
-    await limiter.acquire()
-    others = [asyncio.ensure_future(limiter.acquire()) for _ in range(4)]
-    await asyncio.sleep(0)
-    assert [other.done() for other in others] == [False] * 4
-    limiter.release()
-    await asyncio.gather(*others)
-    limiter.close()
-    assert clock.now() == 0
-
-
-async def test_a_first_call_that_is_slow_does_not_hold_up_the_rest_for_long():
-    """A second is enough for a wrong key to be refused."""
-    clock = VirtualClock()
-    limiter = Limiter(4, clock)
-    await limiter.acquire()
-    await limiter.acquire()
-    assert clock.now() == 1
-    limiter.close()
-
-
-async def test_too_many_requests_halve_the_slots_and_successes_widen_them():
-    """8 slots, all busy: 4 after a throttling, and 5 after at least 16 successes (1/16 each) and at most 20 (1/20)."""
-    clock = VirtualClock()
-    limiter = Limiter(8, clock)
-    await limiter.acquire()
-    limiter.release()
-    for _ in range(8):
-        await limiter.acquire()
-    assert limiter.throttled(sent_at=0.0, retry_after=None)
-    assert limiter.slots == 4
-    assert not limiter.throttled(sent_at=0.0, retry_after=None)  # it was under way before
-    assert limiter.slots == 4
-    for _ in range(15):
-        limiter.succeeded()
-    assert limiter.slots == 4
-    for _ in range(5):
-        limiter.succeeded()
-    assert limiter.slots == 5
-    limiter.close()
-
-
-async def test_everybody_pauses_as_long_as_the_server_asked_one_of_them_to():
-    """One limiter for all callers of a model."""
-    clock = VirtualClock()
-    limiter = Limiter(8, clock)
-    await limiter.acquire()
-    limiter.release()
-    for _ in range(8):
-        await limiter.acquire()
-    limiter.throttled(sent_at=0.0, retry_after=7.0)
-    for _ in range(8):
-        limiter.release()
-    await asyncio.gather(limiter.acquire(), limiter.acquire())
-    assert clock.now() == 7
-    limiter.close()
-
-
-async def test_a_caller_who_goes_while_it_waits_leaves_its_slot_to_the_next():
-    """A lost slot would be lost until the end of the stage."""
-    clock = VirtualClock()
-    limiter = Limiter(1, clock)
-    await limiter.acquire()
-    going, staying = (asyncio.ensure_future(limiter.acquire()) for _ in range(2))
-    await asyncio.sleep(0)
-    limiter.release()  # gives the slot to the first, which goes in the same moment
-    going.cancel()
-    await asyncio.gather(going, return_exceptions=True)
-    await asyncio.wait_for(staying, 5)
-    limiter.close()
 
 
 class RateLimited(ChatModel):

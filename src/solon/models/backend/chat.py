@@ -48,7 +48,7 @@ class Chat:
         tokens.
         """
         opened = [self.render(messages) for messages, _ in pairs]
-        completions = [self._plain(completion) for _, completion in pairs]
+        completions = [self.plain(completion) for _, completion in pairs]
         prompts = self._tokens(opened)
         wholes = self._tokens([start + completion for start, completion in zip(opened, completions, strict=True)])
         encoded = []
@@ -67,7 +67,7 @@ class Chat:
 
     def render(self, messages: Sequence[Message], *, more: bool = True) -> str:
         """The conversation as the text that is tokenised; if ``more`` is to come, up to the assistant's next turn."""
-        turns = [{"role": message.role, "content": self._plain(message.content)} for message in messages]
+        turns = [{"role": message.role, "content": self.plain(message.content)} for message in messages]
         try:
             text = self.tokenizer.apply_chat_template(
                 turns, tokenize=False, add_generation_prompt=more, date_string=_DATE
@@ -127,7 +127,8 @@ class Chat:
         # the template has written the beginning-of-sequence token already
         return list(self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"])
 
-    def _plain(self, text: str) -> str:
+    def plain(self, text: str) -> str:
+        """The text as data: control tokens that are spelt out in it are broken by a space."""
         if self._control is None:
             return text
         return self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)

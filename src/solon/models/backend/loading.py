@@ -86,15 +86,15 @@ def load(
     check_folder(model)
     if adapter is not None:
         check_adapter(adapter)
-    torch, transformers = _libraries()
-    target = _device(torch, device, load_in_4bit=load_in_4bit)
+    torch, transformers = libraries()
+    target = device_of(torch, device, load_in_4bit=load_in_4bit)
     if threads is not None:
         torch.set_num_threads(threads)
     tokenizer = load_tokenizer(model)
     options: dict[str, Any] = {"dtype": "float32" if dtype == "auto" and target.type == "cpu" else dtype}
     if load_in_4bit:
         options |= {"quantization_config": _four_bit(torch, transformers, dtype), "device_map": {"": target}}
-    network = _from_pretrained(transformers.AutoModelForCausalLM, model, use_safetensors=True, **options)
+    network = from_pretrained(transformers.AutoModelForCausalLM, model, use_safetensors=True, **options)
     if len(tokenizer) > network.get_input_embeddings().num_embeddings:
         remedy = "the tokenizer is another model's: copy the right one into the folder"
         raise DataError([Problem(model, f"the tokenizer knows {len(tokenizer)} tokens, more than the model", remedy)])
@@ -124,9 +124,9 @@ def load_tokenizer(path: str) -> Any:
         DataError: there is no tokenizer, or it has no chat template or no end token.
         MissingExtra: transformers is not installed.
     """
-    _, transformers = _libraries()
+    _, transformers = libraries()
     _check_tokenizer(path)
-    tokenizer = _from_pretrained(transformers.AutoTokenizer, path, padding_side="left")
+    tokenizer = from_pretrained(transformers.AutoTokenizer, path, padding_side="left")
     problems = []
     if not tokenizer.chat_template:
         remedy = "take an instruction-tuned model, or put a chat_template.jinja beside the tokenizer"
@@ -137,11 +137,16 @@ def load_tokenizer(path: str) -> Any:
     if problems:
         raise DataError(problems)
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = _spare_token(tokenizer)
+        tokenizer.pad_token = spare_token(tokenizer)
     return tokenizer
 
 
-def _libraries() -> tuple[Any, Any]:
+def libraries() -> tuple[Any, Any]:
+    """Torch and transformers, without progress bars.
+
+    Raises:
+        MissingExtra: one of them is not installed.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked workers would warn and may deadlock
     try:
         import torch
@@ -200,7 +205,12 @@ def check_adapter(adapter: str) -> None:
             raise DataError([Problem(adapter, f"this adapter folder has no {name}", remedy)])
 
 
-def _device(torch: Any, device: Device, *, load_in_4bit: bool) -> Any:
+def device_of(torch: Any, device: Device, *, load_in_4bit: bool = False) -> Any:
+    """The ``torch.device`` that a setting names.
+
+    Raises:
+        ModelRejected: it needs a GPU, and there is none.
+    """
     if load_in_4bit and (device == "cpu" or not torch.cuda.is_available()):
         raise ModelRejected("load_in_4bit needs an NVIDIA GPU, and there is none here: set load_in_4bit to false")
     if device == "cuda" and not torch.cuda.is_available():
@@ -221,7 +231,12 @@ def _four_bit(torch: Any, transformers: Any, dtype: Dtype) -> Any:
     )
 
 
-def _from_pretrained(factory: Any, model: str, **options: Any) -> Any:
+def from_pretrained(factory: Any, model: str, **options: Any) -> Any:
+    """What an auto class of transformers loads from a folder, which is never looked for elsewhere, or from a hub id.
+
+    Raises:
+        DataError: it cannot be loaded.
+    """
     folder = Path(model).expanduser()
     source = str(folder) if folder.is_dir() else model
     try:
@@ -253,7 +268,8 @@ def _eos_ids(network: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted({tokenizer.eos_token_id, *(token for token in listed if token is not None)}))
 
 
-def _spare_token(tokenizer: Any) -> str:
+def spare_token(tokenizer: Any) -> str:
+    """A token that can fill a batch where the tokenizer names none."""
     vocabulary = tokenizer.get_vocab()
     if _LLAMA_3_PAD in vocabulary:
         return _LLAMA_3_PAD

@@ -36,7 +36,7 @@ ONE_LOOK = 16
 _KEPT_BYTES = 4 * 2**30  # of weight files: tiny models all stay, of large ones only the one in use
 
 _worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="solon-model")
-_kept: OrderedDict[str, tuple[Loaded, float]] = OrderedDict()
+_kept: OrderedDict[str, tuple[Any, float]] = OrderedDict()
 
 
 def in_worker(work: Callable[[], T]) -> Any:
@@ -63,14 +63,7 @@ def kept(*, max_context: int | None, **settings: Any) -> Loaded:
     A folder whose files have changed since is another model. Raises what ``load`` raises.
     """
     key = digest({**settings, "content": [content_identity(settings["model"]), _content(settings["adapter"])]})
-    if key not in _kept:
-        size = _weight_bytes(settings["model"])
-        while _kept and sum(kept_size for _, kept_size in _kept.values()) + size > _KEPT_BYTES:
-            _kept.popitem(last=False)
-            _free()
-        _kept[key] = load(**settings, merge=True), size
-    _kept.move_to_end(key)
-    loaded, _ = _kept[key]
+    loaded = held(key, settings["model"], lambda: load(**settings, merge=True))
     if settings["threads"] is not None:
         torch.set_num_threads(settings["threads"])  # the other kept model may have set another number
     if max_context is None:
@@ -78,6 +71,22 @@ def kept(*, max_context: int | None, **settings: Any) -> Loaded:
     if loaded.context is not None and max_context > loaded.context:
         raise DataError(f"max_context is {max_context}, and {settings['model']!r} takes {loaded.context} tokens")
     return replace(loaded, context=max_context)
+
+
+def held(key: str, model: str, loads: Callable[[], T]) -> T:
+    """What ``loads`` loads of ``model``, or what is kept of an earlier call with this key; in the models' thread.
+
+    What was used longest ago makes room.
+    """
+    if key not in _kept:
+        size = _weight_bytes(model)
+        while _kept and sum(kept_size for _, kept_size in _kept.values()) + size > _KEPT_BYTES:
+            _kept.popitem(last=False)
+            _free()
+        _kept[key] = loads(), size
+    _kept.move_to_end(key)
+    loaded: T = _kept[key][0]
+    return loaded
 
 
 def unload() -> None:

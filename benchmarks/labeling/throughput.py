@@ -1,0 +1,117 @@
+"""How fast the label stage asks a server, beside a bare aiohttp loop that sends the same bodies and keeps nothing.
+
+    python benchmarks/labeling/throughput.py                      # 3,000 calls of about 400 tokens, 50 ms a reply
+    python benchmarks/labeling/throughput.py --rounds 9 --at-once 64
+
+The server and each client are processes of their own. The clients run by turns; what counts are the ratios within one
+run. The stage is all of it: reading the candidates, questions, requests, replies, the ledger, judgments on disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from loopback import Served, in_a_process, label_stage, peak_mb, serving, write_project
+
+CALLS = 3000
+LATENCY_S = 0.05
+
+
+def main() -> None:
+    """Prints one Markdown row for each number of calls at once: medians of several rounds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--at-once", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--client", nargs=2, metavar=("NAME", "PATH"), help=argparse.SUPPRESS)
+    parser.add_argument("--base-url", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.client:
+        name, path = options.client
+        client = label_stage(Path(path)) if name == "solon" else _loop(Path(path), options.base_url, options.at_once[0])
+        print(json.dumps(client))
+        return
+    print("| at once | loop, calls/s | solon, calls/s | ratio | solon, CPU s per 1,000 | loop | solon, MB | loop |")
+    print("|" + "---|" * 8)
+    with tempfile.TemporaryDirectory() as folder, serving(latency=LATENCY_S) as server:
+        bodies = _bodies(Path(folder), options.calls)
+        for at_once in options.at_once:
+            rounds = [_round(Path(folder), server, bodies, at_once, options.calls) for _ in range(options.rounds)]
+            print(_row(at_once, rounds, options.calls), flush=True)
+
+
+def _bodies(folder: Path, calls: int) -> Path:
+    """What one run of the stage sends, recorded by the server."""
+    path = folder / "bodies.jsonl"
+    with serving(latency=0, record=path) as server:
+        recipe = write_project(folder / "recorded", calls=calls, base_url=server.base_url, concurrency=64)
+        in_a_process(__file__, "--client", "solon", str(recipe))
+    return path
+
+
+def _round(folder: Path, server: Served, bodies: Path, at_once: int, calls: int) -> dict[str, dict[str, float]]:
+    loop = in_a_process(
+        __file__, "--client", "loop", str(bodies), f"--base-url={server.base_url}", f"--at-once={at_once}"
+    )
+    with tempfile.TemporaryDirectory(dir=folder) as fresh:
+        recipe = write_project(Path(fresh), calls=calls, base_url=server.base_url, concurrency=at_once)
+        solon = in_a_process(__file__, "--client", "solon", str(recipe))
+    summary = solon.pop("summary")
+    if not isinstance(summary, dict) or summary["judgments"] != calls or summary["failed"]:
+        raise SystemExit(f"not every call was answered: {summary}")
+    return {"loop": loop, "solon": solon}  # type: ignore[dict-item]
+
+
+def _row(at_once: int, rounds: list[dict[str, dict[str, float]]], calls: int) -> str:
+    def middle(client: str, what: str) -> float:
+        return median(one[client][what] for one in rounds)
+
+    ratio = median(one["loop"]["seconds"] / one["solon"]["seconds"] for one in rounds)
+    cells = [
+        f"{at_once}",
+        f"{calls / middle('loop', 'seconds'):,.0f}",
+        f"{calls / middle('solon', 'seconds'):,.0f}",
+        f"{ratio:.2f}",
+        *(f"{1000 * middle(client, 'cpu') / calls:.2f}" for client in ("solon", "loop")),
+        *(f"{middle(client, 'peak_mb'):.0f}" for client in ("solon", "loop")),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _loop(bodies: Path, base_url: str, at_once: int) -> dict[str, float]:
+    """A bare aiohttp loop: it posts each body, reads the verdict, and keeps nothing."""
+    import aiohttp
+
+    waiting = [json.loads(line) for line in bodies.read_bytes().splitlines()]
+    verdicts: list[str] = []
+
+    async def run() -> None:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+            async def work() -> None:
+                while waiting:
+                    body = waiting.pop()
+                    async with session.post(f"{base_url}/chat/completions", json=body) as response:
+                        reply = await response.json()
+                    verdicts.append(reply["choices"][0]["message"]["content"])
+
+            await asyncio.gather(*(work() for _ in range(at_once)))
+
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    started = time.perf_counter()
+    asyncio.run(run())
+    seconds = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"seconds": seconds, "cpu": cpu, "peak_mb": peak_mb(), "verdicts": len(verdicts)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a child runs: each has ``prepare()``, once before anything is isolated, and ``run(arguments)``."""

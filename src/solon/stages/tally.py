@@ -1,0 +1,126 @@
+"""What the label stage counts of its judgments, and when it stops because too many failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol, assert_never
+
+from pydantic import JsonValue
+
+from solon.data.position import Position
+from solon.data.records import Candidates, Failed, Judgment, Revised, Scored, Usage
+from solon.errors import StageIncomplete
+from solon.labelers.base import Account, Labeler
+from solon.stream import Stream
+
+ENOUGH_TO_TELL = 50
+"""Judgments after which a stage that mostly fails is stopped instead of paid for to its end."""
+
+ASKED_AGAIN = ("unavailable", "malformed")
+"""Why a judge gave no reply at all: nothing is in the ledger, so the next run asks again."""
+
+
+class Witness(Protocol):
+    """Watches a stage: is shown each prompt with all judgments on it, and says in the end what it saw.
+
+    Its memory must not grow with the number of judgments.
+    """
+
+    def add(self, candidates: Candidates, judgments: Sequence[Judgment]) -> None:
+        """Takes notice of one prompt."""
+        ...
+
+    def summary(self) -> dict[str, JsonValue]:
+        """What ``run.json`` and the report hold of it; shares and statistics with their n."""
+        ...
+
+
+class Accountant:
+    """A labeler's own account as a witness."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def add(self, candidates: Candidates, judgments: Sequence[Judgment]) -> None:
+        """Hands on the judgments."""
+        del candidates
+        self._account.add(judgments)
+
+    def summary(self) -> dict[str, JsonValue]:
+        """The account's."""
+        return self._account.summary()
+
+
+class Tally:
+    """Counts judgments and stops the stage when too many failed."""
+
+    def __init__(self, limit: float, labeler: Labeler) -> None:
+        self.limit, self.labeler = limit, labeler
+        self.judgments = 0
+        self.failed: Counter[str] = Counter()
+        self.said: dict[str, str] = {}
+        self.usage, self.cost = Usage(), 0.0
+        self.position = Position()
+
+    def add(self, judgments: Sequence[Judgment]) -> int:
+        """Counts one prompt's judgments; how many of them failed."""
+        before = self.failed.total()
+        self.position.add(judgments)
+        for judgment in judgments:
+            self.judgments += 1
+            self.usage += judgment.usage
+            self.cost += judgment.cost_usd
+            match judgment.outcome:
+                case Failed(reason=reason, raw=raw):
+                    self.failed[reason] += 1
+                    self.said.setdefault(reason, raw or "")
+                case Scored() | Revised():
+                    pass
+                case _:
+                    assert_never(judgment.outcome)
+        return self.failed.total() - before
+
+    def note(self, stream: Stream) -> str:
+        """What the progress bar says of the judgments so far."""
+        parts = [f"{self.judgments:,} judgments", f"{stream.tally.from_ledger:,} from the ledger"]
+        if stream.tally.throttled:
+            parts += [str(found) for found in stream.found() if found.throttled]
+        return ", ".join(parts)
+
+    def stop_if_hopeless(self) -> None:
+        """Stops early when what failed is beyond what chance explains of a stage within its limit."""
+        share = self.failed.total() / max(1, self.judgments)
+        if self.judgments >= ENOUGH_TO_TELL and share > max(2 * self.limit, 0.5):
+            self._stop("stopped early")
+
+    def stop_if_too_many(self) -> None:
+        """At the end: the limit as it was set."""
+        if self.failed.total() > self.limit * self.judgments:
+            self._stop("all were asked")
+
+    def _stop(self, when: str) -> None:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.failed.most_common())
+        reason = self.failed.most_common(1)[0][0]
+        said = self.said[reason]
+        example = f" {self.labeler.name} said, for example: {said[:200]!r}." if said else ""
+        remedy = (
+            f"Run again to ask for those that were {reason}"
+            if reason in ASKED_AGAIN
+            else "Asking again would give the same replies: change the judge or its settings, or the constitution"
+        )
+        raise StageIncomplete(
+            f"{self.failed.total():,} of {self.judgments:,} judgments failed ({reasons}); max_failed allows "
+            f"{self.limit:.0%}; {when}.{example} No failed judgment became a label, and every reply is in the ledger. "
+            f"{remedy}"
+        )
+
+    def summary(self) -> dict[str, JsonValue]:
+        """What run.json and the report hold of this stage."""
+        return {
+            "judgments": self.judgments,
+            "failed": dict(sorted(self.failed.items())),
+            **self.position.summary(),
+            "usage": self.usage.model_dump(),
+            "cost_usd": round(self.cost, 6),
+        }
