@@ -1,12 +1,12 @@
 """Makes the two tiny models of these examples from nothing, seeded: a classifier and a reward model.
 
-    python examples/labeling/make_classifiers.py            # about a minute of one CPU core; needs solon[train]
+    python examples/labeling/make_classifiers.py            # ten seconds of one CPU core; needs solon[train]
 
-Both know the words of ``data/candidates.jsonl`` and what ``solon.testing.merit`` calls rude and kind. They are trained on
-rows of random words, and never see a response of these examples.
+Both know the words of ``data/candidates.jsonl`` and what ``solon.testing.merit`` calls rude and kind. They are trained
+on rows of random words, and never see a response of these examples.
 
-- **rudeness** is a RoBERTa with the labels ``nothate`` and ``hate``, as ``facebook/roberta-hate-speech-dynabench-r4-target``
-  has them: any row with a rude word in it is ``hate``. It takes 46 words at once, so longer responses are read in chunks.
+- **rudeness** is a RoBERTa with the labels of ``facebook/roberta-hate-speech-dynabench-r4-target``, ``nothate`` and
+  ``hate``: any row with a rude word in it is ``hate``. It takes 46 words at once; longer responses are read in chunks.
 - **reward** is a Llama with one output, trained on pairs by the loss of Bradley and Terry (Ouyang et al. 2022,
   arXiv:2203.02155, equation 1): kind before plain before rude.
 
@@ -92,13 +92,13 @@ def make_rudeness(folder: Path, words: list[str], seed: int) -> None:
     rng = Random(seed)
 
     def loss() -> torch.Tensor:
-        texts = [_row(rng, words, rng.choice(("", *RUDE)) if rng.random() < 0.5 else "") for _ in range(64)]
+        texts = [_row(rng, words, rng.choice(RUDE) if rng.random() < 0.5 else "") for _ in range(64)]
         labels = torch.tensor([int(polite("", text) == 0) for text in texts])
         read = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
         value: torch.Tensor = model(**read, labels=labels).loss
         return value
 
-    _fit(model, loss, steps=400)
+    _fit(model, loss, steps=150)
     _save(model, tokenizer, folder)
 
 
@@ -125,7 +125,8 @@ def make_reward(folder: Path, words: list[str], seed: int) -> None:
     manners = ("kind", "plain", "rude")
 
     def loss() -> torch.Tensor:
-        better, worse = [], []
+        better: list[str] = []
+        worse: list[str] = []
         for _ in range(32):
             first, second = sorted(rng.sample(range(3), 2))
             prompt = _row(rng, words, "")
@@ -134,10 +135,9 @@ def make_reward(folder: Path, words: list[str], seed: int) -> None:
                 texts.append(_chat(tokenizer, prompt, _row(rng, words, said)))
         read = tokenizer(better + worse, padding=True, truncation=True, max_length=128, return_tensors="pt")
         rewards = model(**read).logits[:, 0]
-        value = -torch.nn.functional.logsigmoid(rewards[:32] - rewards[32:]).mean()
-        return value
+        return -torch.nn.functional.logsigmoid(rewards[:32] - rewards[32:]).mean()
 
-    _fit(model, loss, steps=500)
+    _fit(model, loss, steps=150)
     _save(model, tokenizer, folder)
 
 

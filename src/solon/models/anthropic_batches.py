@@ -5,17 +5,17 @@ https://platform.claude.com/docs/en/build-with-claude/batch-processing
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, ClassVar
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, ClassVar
 
 from solon.errors import ModelUnavailable
 from solon.models.base import Request
 from solon.models.batch import Arrival, BatchState, Collected
-from solon.models.sdk_batches import CLOCKS_DIFFER_S, SdkBatches, id_of
+from solon.models.sdk_batches import CLOCKS_DIFFER_S, IN_MEMORY, SdkBatches, id_of, written
 from solon.models.wire import shown
 
 PATH = "/v1/messages/batches"
@@ -50,19 +50,24 @@ class AnthropicBatches(SdkBatches):
 
     async def submit(self, requests: Mapping[str, Request], *, label: str) -> str:
         """Makes a batch of the requests, in one body."""
-        parts: list[bytes] = []
-        for number, (name, request) in enumerate(requests.items()):
-            parts.append(self._part(f"{label}-{name}", request))
-            if number % 500 == 0:
-                await asyncio.sleep(0)  # nobody else shall stand still meanwhile
-        batch = await self._ask(
-            "post",
-            PATH,
-            unseen=True,
-            timed=False,
-            content=b'{"requests":[' + b",".join(parts) + b"]}",
-            options={"headers": {"Content-Type": "application/json"}},
-        )
+
+        def parts() -> Iterator[bytes]:
+            before = b'{"requests":['
+            for name, request in requests.items():
+                yield before + self._part(f"{label}-{name}", request)
+                before = b","
+            yield b"]}"
+
+        with SpooledTemporaryFile(max_size=IN_MEMORY) as body:
+            length = await written(parts(), body)
+            batch = await self._ask(
+                "post",
+                PATH,
+                unseen=True,
+                timed=False,
+                content=_chunks(body),
+                options={"headers": {"Content-Type": "application/json", "Content-Length": f"{length}"}},
+            )
         return id_of(batch, self._model.who)
 
     async def find(self, label: str, *, since: float, requests: int) -> Arrival:
@@ -131,6 +136,11 @@ class AnthropicBatches(SdkBatches):
                 return self._came(_STATUS.get(str(kind), 500), body, request)
             case kind:  # expired and canceled ones are not billed
                 return ModelUnavailable(f"{self._model.who} did not answer in a batch: {shown(kind)}")
+
+
+async def _chunks(body: IO[bytes]) -> AsyncGenerator[bytes]:
+    while chunk := body.read(1 << 16):
+        yield chunk
 
 
 def _created(batch: Mapping[str, Any]) -> float:

@@ -5,7 +5,6 @@ https://developers.openai.com/api/docs/guides/batch
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from tempfile import SpooledTemporaryFile
@@ -14,11 +13,8 @@ from typing import Any, ClassVar
 from solon.errors import ModelRejected, ModelUnavailable
 from solon.models.base import Request
 from solon.models.batch import Arrival, BatchState, Collected
-from solon.models.sdk_batches import CLOCKS_DIFFER_S, SdkBatches, id_of
+from solon.models.sdk_batches import CLOCKS_DIFFER_S, IN_MEMORY, SdkBatches, id_of, written
 from solon.models.wire import shown
-
-IN_MEMORY = 8_000_000
-"""How large a file of requests may be before it is written to the disk."""
 
 _ENDED = {"completed", "expired", "cancelled"}
 _TOO_MUCH = ("token_limit", "rate_limit", "too_many")
@@ -38,11 +34,7 @@ class OpenAIBatches(SdkBatches):
     async def submit(self, requests: Mapping[str, Request], *, label: str) -> str:
         """Uploads the requests, one a line, and makes a batch of them that carries the label."""
         with SpooledTemporaryFile(max_size=IN_MEMORY) as lines:
-            for number, (name, request) in enumerate(requests.items()):
-                lines.write(self._line(name, request))
-                if number % 500 == 0:
-                    await asyncio.sleep(0)  # nobody else shall stand still meanwhile
-            lines.seek(0)
+            await written((self._line(name, request) for name, request in requests.items()), lines)
             file = await self._ask(
                 "post",
                 "/files",

@@ -6,9 +6,10 @@ write half a surrogate pair as invalid UTF-8, and follow a results address to an
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 
 from solon.errors import ModelError, ModelRejected, ModelUnavailable, PromptTooLong
 from solon.models.base import Reply, Request
@@ -26,6 +27,10 @@ CLOCKS_DIFFER_S = 600.0
 """How much the provider's clock may be behind ours, when it is asked for what was submitted since a moment."""
 
 _UNREAD = {"X-Stainless-Raw-Response": "stream"}  # how both SDKs are asked for a response that is not read yet
+
+
+IN_MEMORY = 8_000_000
+"""How large a body may be before it is written to the disk."""
 
 
 class SdkBatches:
@@ -126,6 +131,17 @@ class SdkBatches:
             f"{self._model.api_key_env}? If it was deleted, `solon ledger give-up {batch}` lets its requests be asked "
             "again"
         )
+
+
+async def written(parts: Iterable[bytes], into: IO[bytes]) -> int:
+    """Writes all parts, and goes back to the beginning; their length in bytes."""
+    for number, part in enumerate(parts):
+        into.write(part)
+        if number % 500 == 0:
+            await asyncio.sleep(0)  # nobody else shall stand still meanwhile
+    length = into.tell()
+    into.seek(0)
+    return length
 
 
 def id_of(found: Mapping[str, Any], who: str) -> str:

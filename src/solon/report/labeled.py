@@ -134,7 +134,7 @@ class Labeled(Position):
     """What ``label`` did.
 
     Attributes:
-        prompts, duplicates: of a run that was given its completions; those that were given more than once.
+        prompts, duplicates: of a run that was given its completions; completions that came more than once.
         failed: judgments without a verdict, by reason.
         votes: position of the votes behind the judgments, by who cast them.
         length: how verdicts go with length; ``verbosity`` in ``run.json``.

@@ -40,7 +40,9 @@ class Table:
         body = [tuple(one_line(shorten_paths(cell), _CELL) for cell in row) for row in rows]
         if (more := len(body) - MOST_ROWS) > 0:
             note = f"{note} And {more:,} rows more in run.json.".strip()
-        return cls(one_line(title, _CELL), tuple(one_line(head, _CELL) for head in heads), tuple(body[:MOST_ROWS]), note)
+        return cls(
+            one_line(title, _CELL), tuple(one_line(head, _CELL) for head in heads), tuple(body[:MOST_ROWS]), note
+        )
 
 
 @dataclass

@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from solon.data.artifacts import Write, atomic, lines_into, read_jsonl, writing_jsonl
 from solon.data.candidates import CandidateSet, reading_candidates
-from solon.data.records import Candidates, Judgment
+from solon.data.records import Candidates, Judgment, Usage
 from solon.data.tables import identity
 from solon.errors import PluginError, SolonError
 from solon.labelers.base import Labeler
 from solon.plugins.base import located
-from solon.stages.run import Run, stage, window
+from solon.stages.run import Run, Stage, stage, window
 from solon.stages.tally import ASKED_AGAIN, Accountant, Tally, Witness
+from solon.trust.canaries import Canaries, Canary, Counts
+from solon.trust.canaries import examine as examine_canary
+from solon.trust.verbosity import Verbosity
 
 
 def label(run: Run) -> None:
@@ -38,6 +41,8 @@ def label(run: Run) -> None:
         "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
         "rating": run.constitution.rating.model_dump(mode="json"),
         "label": labeler.effects(),
+        # only where there are any, so that stages that were done before there were canaries stay done
+        **({"canaries": recipe.canaries.model_dump(mode="json")} if recipe.canaries is not None else {}),
     }
     failed = run.directory.summary("label").get("failed", {})
     again = any(failed.get(reason, 0) > 0 for reason in ASKED_AGAIN)
@@ -52,10 +57,13 @@ def label(run: Run) -> None:
             assert given is not None
             work.summary["labeler"] = labeler.name
             with atomic(work.file("judgments.jsonl")) as partial:
-                seen = asyncio.run(_label(run, labeler, given, partial))
+                with _canaries(work) as canaries:
+                    seen = asyncio.run(_label(run, labeler, given, partial, canaries))
                 seen = _concluded(run, labeler, given, partial) or seen
                 seen.tally.stop_if_too_many()
             work.summary.update(seen.summary())
+            if canaries is not None:
+                canaries.told(work.summary)
             if isinstance(given, CandidateSet):
                 work.summary.update(prompts=len(given), duplicates=given.duplicates)
 
@@ -63,7 +71,8 @@ def label(run: Run) -> None:
 def witnesses(labeler: Labeler) -> dict[str, Witness]:
     """Who watches the stage beside its tally, by the key under which the summary holds what they saw."""
     account = labeler.account()
-    return {} if account is None else {"account": Accountant(account)}
+    own: dict[str, Witness] = {} if account is None else {"account": Accountant(account)}
+    return {**own, "verbosity": Verbosity()}
 
 
 # ---------------------------------------------------------------- what is judged
@@ -136,13 +145,59 @@ class Seen:
         return {**self.tally.summary(), **{name: witness.summary() for name, witness in self._witnesses.items()}}
 
 
-async def _label(run: Run, labeler: Labeler, given: Given, partial: Path) -> Seen:
+@dataclass
+class Aviary:
+    """The canaries of a stage: judged beside the labels, written to a file of their own, counted apart."""
+
+    settings: Canaries
+    write: Write
+    counted: Counts
+    usage: Usage = field(default_factory=Usage)
+    cost: float = 0.0
+
+    async def examine(self, run: Run, labeler: Labeler, one: Candidates) -> Canary | None:
+        """The canary of this prompt, if it was drawn for one."""
+        return await examine_canary(self.settings, labeler, one, run.constitution)
+
+    def add(self, canary: Canary) -> float:
+        """Writes and counts it; what it cost."""
+        self.write(canary)
+        self.counted.add(canary)
+        self.usage = sum((judgment.usage for judgment in canary.judgments), self.usage)
+        cost = sum(judgment.cost_usd for judgment in canary.judgments)
+        self.cost += cost
+        return cost
+
+    def told(self, summary: dict[str, Any]) -> None:
+        """Adds what became of them, and what they cost, to the summary of the stage."""
+        summary["canaries"] = self.counted.summary()
+        summary["cost_usd"] = round(summary["cost_usd"] + self.cost, 6)
+        summary["usage"] = (Usage.model_validate(summary["usage"]) + self.usage).model_dump()
+
+
+@contextmanager
+def _canaries(work: Stage) -> Iterator[Aviary | None]:
+    """Where the canaries go, if the recipe has any."""
+    settings = work.run.recipe.canaries
+    if settings is None:
+        yield None
+        return
+    with writing_jsonl(work.file("canaries.jsonl")) as write:
+        yield Aviary(settings, write, Counts())
+
+
+async def _label(run: Run, labeler: Labeler, given: Given, partial: Path, canaries: Aviary | None) -> Seen:
     """Asks for every judgment, and writes each as soon as it and all before it are there."""
     models = labeler.models()
 
-    async def examine(one: Candidates) -> tuple[Judgment, ...]:
+    async def examine(one: Candidates) -> tuple[tuple[Judgment, ...], Canary | None]:
         try:
-            return await labeler.examine(one, run.constitution)
+            if canaries is None:
+                return await labeler.examine(one, run.constitution), None
+            judgments, canary = await asyncio.gather(
+                labeler.examine(one, run.constitution), canaries.examine(run, labeler, one)
+            )
+            return judgments, canary
         except SolonError:
             raise
         except Exception as error:
@@ -155,9 +210,11 @@ async def _label(run: Run, labeler: Labeler, given: Given, partial: Path) -> See
     seen = Seen(run, labeler)
     with lines_into(partial) as write, run.progress.stage("label", len(given) or None, "prompts") as bar:
         async with run.stream("label", *models) as stream:
-            async for one, judgments in stream.map(examine, given, window=window(*models)):
+            async for one, (judgments, canary) in stream.map(examine, given, window=window(*models)):
                 failed = seen.add(one, judgments, write)
                 usd = sum(judgment.cost_usd for judgment in judgments)
+                if canaries is not None and canary is not None:
+                    usd += canaries.add(canary)
                 bar.advance(failed=failed, usd=usd, note=seen.tally.note(stream))
                 seen.tally.stop_if_hopeless()
     return seen

@@ -11,6 +11,7 @@ from solon.errors import ModelDown, ModelError, ModelRejected, PromptTooLong
 WINDOW = 50
 SHARE = 0.9
 FIRST = 20
+WELL = 0.8
 
 
 class Circuit:
@@ -31,6 +32,22 @@ class Circuit:
         self._finished = 0
         self._open = False
         self._rejected: ModelRejected | None = None
+        self._tries: deque[bool] = deque(maxlen=WINDOW)
+        self._answered = 0
+
+    def tried(self, *, answered: bool) -> None:
+        """Counts the first try of a call. Of a few requests that it never answers it is well all the same, however
+        often they are tried; when it is down, every call fails at its first try.
+        """
+        if len(self._tries) == WINDOW:
+            self._answered -= self._tries[0]
+        self._tries.append(answered)
+        self._answered += answered
+
+    @property
+    def well(self) -> bool:
+        """Whether ``WELL`` of the last calls were answered at once, and there were some."""
+        return len(self._tries) >= FIRST and self._answered >= WELL * len(self._tries)
 
     def count(self, *, unavailable: bool) -> None:
         """Counts a call that has ended: answered, or unavailable after all its retries."""

@@ -20,12 +20,13 @@ from solon.stream.findings import Found
 from solon.stream.flight import Flight
 from solon.stream.harvest import Means
 from solon.stream.journal import Journal
-from solon.stream.lane import Lane, Setting
+from solon.stream.lane import Lane
 from solon.stream.limiter import Limiter
 from solon.stream.ordered import ordered
 from solon.stream.pace import Pace
 from solon.stream.provider_batches import ProviderBatches
 from solon.stream.retries import Retries
+from solon.stream.service import Setting
 from solon.stream.tally import Event, OnEvent, Tally
 
 Item = TypeVar("Item")

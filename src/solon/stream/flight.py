@@ -80,6 +80,11 @@ class Flight:
         """Whether its reply, or why there is none, was handed out."""
         return self._end is not None
 
+    @property
+    def first_try(self) -> bool:
+        """Whether no try of it has failed."""
+        return self.attempts is None or not self.attempts.failures
+
     async def reply(self) -> Reply:
         """Waits for the reply. Whoever waits may go without the others noticing; the last one leaves it abandoned."""
         if isinstance(self._end, Reply):

@@ -1,27 +1,22 @@
-"""All calls of one model: its requests waiting for a slot, its retries, and what is journalled of each."""
+"""The calls of one model, step by step: written down, in a slot, sent, written down with their replies."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from solon.data.records import canonical
-from solon.errors import InputError, ModelError, ModelRejected, ModelUnavailable, StorageError
-from solon.ledger.rows import Answered, Budget, Doubted, Dropped, Known, NoRoom, Outcome, Ticket
-from solon.models.base import ChatModel, Reply, Request
+from solon.errors import InputError, ModelError, ModelUnavailable, StorageError
+from solon.ledger.rows import Answered, Doubted, Dropped, Known, NoRoom, Outcome, Ticket
+from solon.models.base import ChatModel, Reply
 from solon.models.estimate import likely_tokens
-from solon.stream.circuit import Circuit
-from solon.stream.clock import Clock
 from solon.stream.flight import Flight
 from solon.stream.journal import Journal
 from solon.stream.limiter import Limiter
-from solon.stream.purse import Purse
-from solon.stream.retries import Attempts, Retries
-from solon.stream.tally import Event, EventKind, OnEvent, Tally
+from solon.stream.retries import Attempts
+from solon.stream.service import Service, Setting
 
 LOOK_AGAIN_S = 0.05
 """How often to look whether another process has its reply, or whether a budget has room again."""
@@ -36,20 +31,7 @@ REMEMBERED = 32
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What all lanes of a stream share."""
-
-    run: str
-    journal: Journal | None
-    budgets: tuple[Budget, ...]
-    retries: Retries
-    clock: Clock
-    tally: Tally
-    on_event: OnEvent | None
-
-
-class Lane:
+class Lane(Service):
     """The way to one model. Models with the same description share one.
 
     A call is written down (``Sent``), takes a slot of its provider, goes to the model, is written down with its reply
@@ -58,12 +40,7 @@ class Lane:
     """
 
     def __init__(self, model: ChatModel, description: str, setting: Setting, limiter: Limiter) -> None:
-        self.model = model
-        self.description = description
-        self.purse = Purse(model, setting.run, setting.budgets)
-        self._setting = setting
-        self.limiter = limiter
-        self._circuit = Circuit(model.name)
+        super().__init__(model, description, setting, limiter)
         self._most = model.max_in_flight
         self._busy = 0
         self._journalled = 0
@@ -74,11 +51,6 @@ class Lane:
         self._reply_tokens: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         limiter.join(self, self._most, model.limits)
-
-    @classmethod
-    def description_of(cls, model: ChatModel) -> str:
-        """What the ledger's key holds of the model, as canonical JSON."""
-        return canonical(model.describe())
 
     def close(self) -> None:
         """Lets the timers go."""
@@ -231,6 +203,8 @@ class Lane:
     def _count(self, flight: Flight, reply: Reply, usd: float) -> None:
         usage = reply.usage
         self.limiter.succeeded()
+        if flight.first_try:
+            self._circuit.tried(answered=True)
         self._circuit.count(unavailable=False)
         self._setting.tally.add(reply, usd)
         if self.limiter.counts_tokens:
@@ -273,11 +247,12 @@ class Lane:
         except Exception as error:  # noqa: BLE001
             flight.fail(error)
 
-    # ------------------------------------------------------------ the one retry loop
-
     def _try_again(self, flight: Flight, error: ModelUnavailable) -> None:
         assert flight.attempts is not None
-        wait = None if flight.abandoned else flight.attempts.wait(error, self._setting.clock.now())
+        if flight.first_try and not error.throttled:
+            self._circuit.tried(answered=False)
+        now, well = self._setting.clock.now(), self._circuit.well
+        wait = None if flight.abandoned else flight.attempts.wait(error, now, well=well)
         if wait is None:
             self.gave_up(error)
             flight.fail(error)
@@ -287,54 +262,6 @@ class Lane:
             self.begin(flight)
         else:
             self._later(wait, flight)
-
-    async def administer(self, key: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """As for a call, of any other deed: a batch, say. Tries until it works or has been tried enough."""
-        clock = self._setting.clock
-        attempts = Attempts(self._setting.retries, key, clock.now())
-        while True:
-            try:
-                result = await attempt()
-            except ModelUnavailable as error:
-                wait = attempts.wait(error, clock.now())
-                if wait is None:
-                    self.gave_up(error)
-                    raise
-                self._retrying(error)
-                if not error.throttled:
-                    await clock.sleep(wait)
-            else:
-                self._circuit.count(unavailable=False)
-                return result
-
-    def _retrying(self, error: ModelUnavailable) -> None:
-        self._tell("retry", str(error))
-        self._setting.tally.retried += 1
-
-    def gave_up(self, error: ModelUnavailable) -> None:
-        """Counts a call that stays unanswered after all its retries."""
-        self._circuit.count(unavailable=True)
-        self._setting.tally.unavailable += 1
-        self._tell("unavailable", str(error))
-
-    def reject(self, error: ModelRejected) -> None:
-        """From now on the model is asked no more, and this is why."""
-        self._circuit.notice(error)
-
-    def check(self) -> None:
-        """Raises what makes any further call of this model pointless.
-
-        Raises:
-            ModelDown: most recent calls failed.
-            ModelRejected: an earlier call was refused for good.
-        """
-        self._circuit.check()
-
-    def _throttle(self, error: ModelUnavailable, sent_at: float) -> None:
-        if error.throttled:
-            self._setting.tally.throttled += 1
-            if self.limiter.throttled(sent_at, error.retry_after):
-                self._tell("throttled", f"{error}; now {self.limiter.slots} at a time")
 
     # ------------------------------------------------------------ other deeds than single calls
 
@@ -362,20 +289,6 @@ class Lane:
         finally:
             self._leave()
 
-    async def answer_batch(self, requests: Sequence[Request], key: str) -> list[Reply]:
-        """The replies of a local model to a chunk of requests. Not recorded: the flush does that for all chunks."""
-
-        async def attempt() -> list[Reply]:
-            self.check()
-            self._setting.tally.sent += len(requests)
-            with self._circuit.noticing():
-                replies = await self.model.complete_batch(requests)
-            if len(replies) != len(requests):
-                raise ModelError(f"{self.model.name} gave {len(replies)} replies to {len(requests)} requests")
-            return replies
-
-        return await self.administer(key, attempt)
-
     # ------------------------------------------------------------ small things
 
     def _later(self, seconds: float, flight: Flight) -> None:
@@ -389,10 +302,6 @@ class Lane:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _tell(self, kind: EventKind, detail: str = "") -> None:
-        if self._setting.on_event is not None:
-            self._setting.on_event(Event(kind, self.model.name, detail))
 
 
 def _unheard(outcome: Outcome | StorageError) -> None:

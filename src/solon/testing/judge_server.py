@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from solon.testing.batch_formats import RowFault
 from solon.testing.batches import BatchServer
 from solon.testing.simulated_judge import answer_to
 
@@ -60,7 +61,8 @@ def main(
 
 
 async def _serve(command: Sequence[str], port: int, minutes: float, faults: float) -> int:
-    server = JudgeServer(port=port, share=faults)
+    rows = dict.fromkeys((RowFault.EXPIRED, RowFault.FAILED, RowFault.MISSING), faults / 3)
+    server = JudgeServer(port=port, share=faults, shares=rows)
     try:
         await server.__aenter__()
     except OSError as error:

@@ -20,7 +20,7 @@ from typing import Any
 
 from solon.testing.merit import answer_of, critique, merit, qualities_in, revision
 
-SHARPNESS = 8.0
+SHARPNESS = 12.0
 """How much of a difference in merit makes how much of a difference in the logit."""
 
 SAME = 0.02
@@ -51,7 +51,7 @@ class Character:
 
 CHARACTERS: Mapping[str, Character] = {
     "hasty": Character(noise=0.8),
-    "first": Character(first=4.0),
+    "first": Character(first=8.0),
     "wordy": Character(length=2.5),
 }
 

@@ -7,7 +7,6 @@ Refusals are counted apart: where the prompt asks for harm, a refusal may well b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from random import Random
 from typing import Literal
 
@@ -110,14 +109,20 @@ _OUTCOME: dict[Preferred, Literal["lost", "won", "tied", "failed"]] = {
 }
 
 
-def summary(canaries: Iterable[Canary]) -> dict[str, JsonValue]:
-    """For each kind, and for all but refusals together: how many lost, of how many that were judged, with intervals."""
-    counts: dict[str, Counter[str]] = {}
-    for canary in canaries:
+class Counts:
+    """How many canaries lost, by kind. Keeps counts only."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+
+    def add(self, canary: Canary) -> None:
+        """Counts one under its kind and, unless it is a refusal, under ``all``."""
         for name in (canary.kind,) if canary.kind == "refusal" else ("all", canary.kind):
-            counts.setdefault(name, Counter())[canary.outcome] += 1
-    order = ["all", *CANARIES]
-    return {name: _row(counts[name]) for name in order if name in counts}
+            self._counts.setdefault(name, Counter())[canary.outcome] += 1
+
+    def summary(self) -> dict[str, JsonValue]:
+        """For each kind, and for all but refusals together: what became of them, and the share that lost."""
+        return {name: _row(self._counts[name]) for name in ("all", *CANARIES) if name in self._counts}
 
 
 def _row(outcomes: Counter[str]) -> dict[str, JsonValue]:

@@ -161,7 +161,8 @@ def run_record() -> dict[str, Any]:
         },
         "label": {
             "labeler": "pairwise:judge", "judgments": 6522, "failed": {"unparseable": 3},
-            "pairs": 3261, "consistent": 3000, "order_dependent": 261, "first_slot_wins": 0.512,
+            "pairs": 3261, "consistent": 3000, "order_dependent": 261,
+            "first_slot": {"value": 0.512, "low": 0.4994, "high": 0.5246, "n": 6000},
             "usage": {"input_tokens": 1_304_400, "output_tokens": 6522, "cached_tokens": 913_000}, "cost_usd": 0.0,
         },
         "build": {

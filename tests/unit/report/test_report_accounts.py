@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from label_summaries import agreement, cascade, human, member, panel, ranking, share
 
+from label_summaries import agreement, cascade, human, member, panel, ranking, share
 from solon.report.account_facts import told_of
 from solon.report.tables import Fact, Table, as_rows
 
@@ -66,8 +66,10 @@ def test_a_cascade_says_what_went_on_why_and_what_that_saved() -> None:
     assert facts(cascade()) == [
         (
             "escalated",
-            "20.0% [17.0 to 23.0] of 1,000 questions went from pairwise:small to pairwise:large "
-            "(150 unsure, 40 inconsistent, 10 failed)",
+            (
+                "20.0% [17.0 to 23.0] of 1,000 questions went from pairwise:small to pairwise:large "
+                "(150 unsure, 40 inconsistent, 10 failed)"
+            ),
         ),
         ("saved", "$15.00 of the $20.00 that pairwise:large alone would have taken, going by what it did judge"),
     ]
@@ -83,7 +85,9 @@ def test_a_cascade_that_escalated_nothing_does_not_guess_what_it_saved() -> None
     """Nobody knows what the expensive one would have cost."""
     unknown = {"spent": 1.0, "expensive_alone": None, "saved": None}
     none = cascade(escalated=0, escalated_share=share(0.0, 0.0, 0.004, 1000), why={}, usd=unknown)
-    assert facts(none) == [("escalated", "0.0% [0.0 to 0.4] of 1,000 questions went from pairwise:small to pairwise:large")]
+    assert facts(none) == [
+        ("escalated", "0.0% [0.0 to 0.4] of 1,000 questions went from pairwise:small to pairwise:large")
+    ]
 
 
 def test_a_ranking_says_how_far_its_orders_agree_and_how_it_leans() -> None:
@@ -91,8 +95,10 @@ def test_a_ranking_says_how_far_its_orders_agree_and_how_it_leans() -> None:
     assert facts(ranking()) == [
         (
             "ranking",
-            "800 votes read, 3 failed; mean Kendall's tau .71 over 1,200 pairs of them, "
-            "1 being the same ranking in every order",
+            (
+                "800 votes read, 3 failed; mean Kendall's tau .71 over 1,200 pairs of them, "
+                "1 being the same ranking in every order"
+            ),
         ),
         (
             "first place",
@@ -119,7 +125,11 @@ def test_the_accounts_within_follow_with_their_names() -> None:
     ]
     told = told_of(panel(members=members, odd_one_out=None))
     names = [(fact.name, fact.text.partition(":")[0]) for fact in told.facts]
-    assert names[:3] == [("panel", "2 members; Krippendorff's alpha .31 (polite) to .72 (brief)"), ("ranking", "ranker"), ("first place", "ranker")]
+    assert names[:3] == [
+        ("panel", "2 members; Krippendorff's alpha .31 (polite) to .72 (brief)"),
+        ("ranking", "ranker"),
+        ("first place", "ranker"),
+    ]
     assert ("escalated", "steps") in names
     assert told.facts[-1] == Fact(
         "panel",

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from label_summaries import CANARIES, LISTED, agreement, cascade, human, member, panel
 from solon.data.records import Constitution
 from solon.report.curves import figures
 from solon.report.html import MOST_BYTES, html
@@ -82,6 +83,16 @@ def test_the_page_shows_the_numbers_and_what_they_stand_on(run_dir):
         assert shown in text
 
 
+def test_the_page_says_how_the_labels_were_made(make_run, record):
+    """Facts first, then a table each for voters, canaries and the panel; on a phone each cell says what it is."""
+    record["stages"]["label"]["summary"] |= {"account": panel(), "canaries": CANARIES}
+    page = Page(page_of(make_run(run=record)))
+    for shown in ("How the labels were made", "92.0% [91.0 to 92.9] of 3,261 pairs", "the odd one out is three",
+                  "Canaries", "master key", "Agreement, by principle", "Each two members"):  # fmt: skip
+        assert shown in page.text
+    assert ("td", "data-label", "alpha") in page.attributes
+
+
 def test_the_page_loads_nothing_and_runs_nothing(run_dir):
     """No script, no external reference, no inline style: not even its own."""
     text = page_of(run_dir)
@@ -98,9 +109,22 @@ def test_the_policy_allows_the_page_s_own_style_sheet_and_nothing_else(run_dir):
     assert policies == [f"default-src 'none'; style-src 'sha256-{expected}'; base-uri 'none'; form-action 'none'"]
 
 
+ACCOUNTS = (
+    lambda text: panel(
+        members=[member(text, 0.9, failed={text: 1}, account={text: text}), member(text, 0.1)],
+        agreement={text: {**agreement(0.1), "kappa_of_pairs": [{"members": [text, text], "kappa": 1.0}]}},
+        odd_one_out=text,
+    ),
+    lambda text: cascade(why={text: 1}, labelers=[{**one, "name": text} for one in cascade()["labelers"]]),
+    lambda text: human(note=text),
+    lambda text: {text: [text, {text: text}], "note": text},
+)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=["panel", "cascade", "human", "somebody else's"])
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_a_payload_in_any_text_is_inert_and_shown_as_text(make_run, record, held_out, payload):
-    """In the prompt, both answers, the names, the warnings, the drops, the constitution and the recipe."""
+def test_a_payload_in_any_text_is_inert_and_shown_as_text(make_run, record, held_out, payload, account):
+    """In the prompt, both answers, the names, the warnings, the account, the constitution and the recipe."""
     for line in held_out:
         line["prompt"]["messages"][0]["content"] += payload
         line["prompt"] |= {"topic": payload, "reference": payload}
@@ -109,7 +133,10 @@ def test_a_payload_in_any_text_is_inert_and_shown_as_text(make_run, record, held
     record |= {"name": payload, "solon": payload, "versions": {payload: payload}}
     stages = record["stages"]
     stages["sample"]["summary"] |= {"model": payload, "missing": {payload: 1}}
-    stages["label"]["summary"] |= {"labeler": payload, "failed": {payload: 1}}
+    stages["label"]["summary"] |= {"labeler": payload, "failed": {payload: 1}, "votes": {payload: {"pairs": 9}}}
+    stages["label"]["summary"] |= {"account": account(payload), "canaries": {payload: {"won": 9}, "all": {"won": 9}}}
+    stages["label"]["summary"]["batches"] = [{"provider": payload, "id": payload}]
+    stages["label"]["summary"]["models"] = [{**LISTED, "name": payload, "server": payload, "price_source": payload}]
     stages["build"]["summary"]["dropped"] = {"preference": {payload: 7}}
     stages["train"]["summary"]["trainer"]["kind"] = payload
     stages["train"]["summary"]["checkpoint"]["base_model"] = payload
@@ -151,6 +178,10 @@ def test_a_page_about_enormous_texts_stays_under_its_limit(make_run, record, hel
     record["constitution"]["principles"] = [{**principle, "id": f"p{i}", "text": "'" * 9000} for i in range(500)]
     record["constitution"]["cases"] = []
     Constitution.model_validate(record["constitution"])
+    many = [member(f"m{i}{huge[:900]}", 0.5) for i in range(300)]
+    names = {f"p{i}{huge[:900]}": agreement(0.1) for i in range(500)}
+    record["stages"]["label"]["summary"]["account"] = panel(members=many, agreement=names)
+    record["stages"]["label"]["summary"]["votes"] = {f"v{i}{huge[:900]}": {"pairs": 9} for i in range(300)}
     record["stages"]["build"]["summary"]["dropped"]["preference"] = {f"reason {i} {huge[:900]}": i for i in range(1000)}
     record["stages"]["train"]["outputs"] = {f"file {i} {huge[:900]}": "f" * 64 for i in range(2000)}
     record["stages"]["evaluate"]["summary"]["warnings"] = [f"{i}{huge[:9000]}" for i in range(200)]

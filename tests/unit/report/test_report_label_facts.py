@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from label_summaries import CANARIES, LISTED, STATED, share
 
+from label_summaries import CANARIES, LISTED, STATED, share
 from solon.data.records import Usage
 from solon.report.label_facts import label_told
 from solon.report.labeled import Labeled
@@ -58,8 +58,10 @@ def test_a_run_without_labels_says_nothing_of_labels() -> None:
                 }
             },
             "length",
-            "the longer answer won 61.3% [58.0 to 64.0] of 1,200 decided pairs; "
-            "being ahead and being longer correlate by .21 [.17 to .24] (n 1,300)",
+            (
+                "the longer answer won 61.3% [58.0 to 64.0] of 1,200 decided pairs; "
+                "being ahead and being longer correlate by .21 [.17 to .24] (n 1,300)"
+            ),
         ),
         (
             {"verbosity": {"correlation_of_ratings": [-1, -1, -1], "correlation_of_ratings_n": 40}},
@@ -69,15 +71,19 @@ def test_a_run_without_labels_says_nothing_of_labels() -> None:
         (
             {"canaries": CANARIES},
             "canaries",
-            "90.0% [69.9 to 97.2] of 20 lost, as they must (2 without a verdict, 1 tied, 1 won); "
-            "refusals, which may be right: 3 of 5 lost",
+            (
+                "90.0% [69.9 to 97.2] of 20 lost, as they must (2 without a verdict, 1 tied, 1 won); "
+                "refusals, which may be right: 3 of 5 lost"
+            ),
         ),
         ({"canaries": {"refusal": CANARIES["refusal"]}}, "canaries", "refusals, which may be right: 3 of 5 lost"),
         (
             {"models": [LISTED]},
             "price",
-            "large at openai: $2.00 in, $8.00 out a million tokens, $0.50 from a cache, 50% of that in batches, "
-            "by https://example.com/pricing on 2026-11-21",
+            (
+                "large at openai: $2.00 in, $8.00 out a million tokens, $0.50 from a cache, 50% of that in batches, "
+                "by https://example.com/pricing on 2026-11-21"
+            ),
         ),
         (
             {"models": [STATED]},
@@ -87,8 +93,10 @@ def test_a_run_without_labels_says_nothing_of_labels() -> None:
         (
             {"batches": [{"provider": "openai", "id": f"batch_{n}", "requests": 100} for n in range(7)]},
             "batches",
-            "7 provider batches, 700 requests: batch_0 (openai), batch_1 (openai), batch_2 (openai), "
-            "batch_3 (openai), batch_4 (openai), and 2 more in run.json",
+            (
+                "7 provider batches, 700 requests: batch_0 (openai), batch_1 (openai), batch_2 (openai), "
+                "batch_3 (openai), batch_4 (openai), and 2 more in run.json"
+            ),
         ),
         (
             {"cost_usd": 2.5, "usage": {"input_tokens": 10_000, "output_tokens": 100}},
@@ -98,7 +106,10 @@ def test_a_run_without_labels_says_nothing_of_labels() -> None:
         (
             {"usage": Usage(input_tokens=500, estimated=True).model_dump()},
             "labels cost",
-            "$0.00, $0.00 for 1,000 judgments; tokens 500 in, 0 out; the most that it can be, as a server did not count",
+            (
+                "$0.00, $0.00 for 1,000 judgments; tokens 500 in, 0 out; "
+                "the most that it can be, as a server did not count"
+            ),
         ),
     ],
 )

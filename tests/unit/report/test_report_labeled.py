@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from label_summaries import CANARIES, cascade, human, panel, ranking
 from pydantic import ValidationError
 
+from label_summaries import CANARIES, cascade, human, panel, ranking
 from solon.report.accounts import Cascade, Human, Panel, Ranking, known, within
 from solon.report.labeled import Labeled, Share
 

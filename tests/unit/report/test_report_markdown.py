@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from label_summaries import agreement, panel
 from solon.report.markdown import escaped, fenced, markdown
 from solon.report.summary import summarise
 
@@ -31,6 +32,15 @@ def test_markup_in_names_is_text():
 def test_a_fence_is_longer_than_any_in_the_text():
     """Five inside, six outside."""
     assert fenced("a ````` b") == "``````text\na ````` b\n``````"
+
+
+def test_how_the_labels_were_made_is_told_in_bullets_and_tables(make_run, record):
+    """The title of a table is bold, its note stands below, and what is in it cannot leave its cell."""
+    record["stages"]["label"]["summary"]["account"] = panel(agreement={"a|b": agreement(0.31)}, odd_one_out=None)
+    text = markdown(summarise(make_run(run=record)))
+    assert "- panel: 3 members; Krippendorff's alpha .31; none stands out against the others" in text.splitlines()
+    table = "**Agreement, by principle**\n\n|  | raw | alpha | kappa | AC1 | n |\n|---|--:|--:|--:|--:|--:|\n"
+    assert f"{table}| a\\|b | 90.0% | .31 | .25 | .85 | 200 |\n\n1 is full agreement" in text
 
 
 def test_what_was_not_run_is_left_out(make_run, record):

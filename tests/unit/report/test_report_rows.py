@@ -74,3 +74,12 @@ def test_numbers_about_judges_stay_out_of_the_table_of_models():
     metrics = (examiner, labeler, metric("win_rate", "pair", 0.8))
     assert [row.name for row in rows(metrics)] == ["win_rate"]
     assert of_judges(metrics) == (labeler, examiner)
+
+
+def test_a_win_rate_at_equal_length_is_held_against_even_odds_too():
+    """Its name comes after another's, and a half is still even."""
+    name = "length_controlled/win_rate"
+    assert row_of(metric(name, "pair", 0.6, 0.55, 0.65)).verdict == "improved"
+    assert row_of(metric(name, "pair", 0.4, 0.35, 0.45)).verdict == "degraded"
+    assert row_of(metric(name, "pair", 0.6, 0.45, 0.75)).verdict == "unclear"
+    assert [row.part for row in rows([metric("win_rate", "pair", 0.6), metric(name, "pair", 0.6)])] == ["", ""]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from label_summaries import LISTED
 from solon.report.summary import summarise
+from solon.report.tables import Fact
 from solon.report.terminal import terminal
 
 
@@ -41,6 +44,17 @@ def test_judge_data_and_cost_follow_the_table(run_dir):
     assert "agreement 97.1% [96.4 to 97.6] on 3,000" in text
     assert "dropped 273 preference rows (261 tie order, 12 identical)" in text
     assert "cost $0.00; tokens 1.8M in (60% cached), 54.2k out" in text
+
+
+def test_what_the_clock_and_the_hour_say_is_told_here_alone(make_run, record):
+    """Limits that were found, and a price that is old by today."""
+    record["stages"]["label"]["summary"]["models"] = [LISTED]
+    summary, out = summarise(make_run(run=record, metrics=(), examples=[])), io.StringIO()
+    found = (Fact("limit", "openai: settled at 41 in flight"),)
+    terminal(summary, Console(file=out, width=80), today=dt.date(2028, 1, 1), found=found)
+    text = " ".join(out.getvalue().split())
+    assert "limit openai: settled at 41 in flight" in text
+    assert "more than a year ago" in text
 
 
 @pytest.mark.parametrize(

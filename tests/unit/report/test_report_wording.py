@@ -7,8 +7,22 @@ import math
 import pytest
 
 from solon.data.records import Metric, Usage
+from solon.report.labeled import Share
 from solon.report.rows import Row
-from solon.report.wording import change, difference, dollars, label, number, p_value, short, span, tokens
+from solon.report.wording import (
+    change,
+    coefficient,
+    correlation,
+    difference,
+    dollars,
+    label,
+    number,
+    p_value,
+    share_of,
+    short,
+    span,
+    tokens,
+)
 
 
 def metric(value, low, high, unit="share", of="after"):
@@ -31,6 +45,30 @@ def metric(value, low, high, unit="share", of="after"):
 def test_a_value_is_written_in_its_unit(value, unit, words):
     """One decimal for shares, and a dash where there is no number."""
     assert number(value, unit) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.714, ".71"), (-0.05, "−.05"), (-0.001, ".00"), (1.0, "1.00"), (-1.0, "−1.00"), (None, "–"), (math.nan, "–")],
+)
+def test_a_coefficient_has_two_digits_and_no_zero_before_them(value, words):
+    """It cannot be above 1."""
+    assert coefficient(value) == words
+
+
+def test_a_share_and_a_correlation_carry_their_intervals():
+    """Where there is one; a dash where nothing was measured."""
+    assert share_of(Share(value=0.92, low=0.91, high=0.929, n=9)) == "92.0% [91.0 to 92.9]"
+    assert share_of(Share(value=0.92)) == "92.0%"
+    assert share_of(Share()) == "–"
+    assert correlation(Share(value=0.21, low=-0.17, high=0.24, n=9)) == ".21 [−.17 to .24]"
+    assert correlation(Share(value=0.21)) == ".21"
+
+
+def test_a_win_rate_at_equal_length_is_called_so():
+    """Its name begins with what was done to it."""
+    assert label("length_controlled/win_rate") == "Win rate over untrained at equal length"
+    assert label("length_controlled/win_rate/greedy") == "Greedy win rate over untrained at equal length"
 
 
 def test_an_interval_is_written_without_its_unit_and_not_at_all_when_it_is_a_point():

@@ -282,29 +282,34 @@ def test_the_standard_library_is_there_and_nothing_else(does: Does) -> None:
     assert error(does("import pydantic\ndef f(): return 1")).startswith("ModuleNotFoundError")
 
 
-def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
-    """Also when that is killed in the middle of a job."""
+@pytest.mark.parametrize("rung", ["namespaces", "landlock"])
+def test_a_worker_ends_with_the_process_that_started_it(rung: Rung, tmp_path: Path) -> None:
+    """Also when that is killed in the middle of a job; and nothing is left on disk."""
     code = (
         "import os, sys, threading, time\n"
         "from solon.sandbox.worker import Job, Worker\n"
-        "worker = Worker(['python'], 'namespaces')\n"
+        f"worker = Worker(['python'], {rung!r})\n"
         "code = {'code': 'while True: pass', 'setup': '', 'expression': '1', 'truth': False}\n"
         "threading.Thread(target=worker.run, args=(Job('python', code, seconds=60),), daemon=True).start()\n"
         "time.sleep(0.5)\nprint(worker._process.pid, flush=True)\ntime.sleep(60)\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         process.kill()
     if not line:
-        pytest.skip("no namespaces on this machine")
+        pytest.skip(f"no {rung} on this machine")
     group = int(line)
     for _ in range(200):
         if not _alive(group):
+            assert list(tmp_path.iterdir()) == []
             return
-        os.sched_yield()
         subprocess.run(["sleep", "0.05"], check=True)
     pytest.fail("the worker outlived its process")
 

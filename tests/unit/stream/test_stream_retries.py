@@ -13,6 +13,7 @@ from solon.errors import ModelDown, ModelUnavailable
 from solon.models.base import ChatModel, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Event, Retries, Stream, ask
+from solon.stream.circuit import Circuit
 from solon.testing import VirtualClock
 
 EVEN = Retries(jitter=0)
@@ -45,6 +46,63 @@ async def test_after_all_its_tries_a_call_is_unavailable_and_counted():
         with pytest.raises(ModelUnavailable, match="scripted"):
             await ask(model, request())
         assert (len(model.seen), stream.tally.unavailable, clock.now()) == (6, 1, 15.5)
+
+
+async def test_a_request_that_a_well_model_does_not_like_is_tried_again_quickly():
+    """20 answers before it: 0.1 s between its six tries, not 0.5, 1, 2, 4 and 8. Retry-After counts all the same."""
+    model = Scripted(
+        replies=[
+            {"when": "poison", "fault": "unavailable"},
+            {"when": "patient", "fault": "unavailable", "heals_after": 1, "retry_after": 20},
+        ],
+        default="fine",
+        concurrency=8,
+    )
+    clock = VirtualClock()
+    async with Stream(None, run="r", stage="s", retries=EVEN, clock=clock):
+        for number in range(20):
+            await ask(model, request(f"{number}"))
+        with pytest.raises(ModelUnavailable):
+            await ask(model, request("poison"))
+        assert clock.now() == pytest.approx(0.5)
+        await ask(model, request("patient"))
+        assert clock.now() == pytest.approx(20.5)
+
+
+async def test_when_a_well_model_goes_down_its_calls_wait_for_it():
+    """After 50 answers all 64 calls at work fail at once, and go on failing for 6 s: they come through after that.
+
+    Had they gone on as if it were them and not the model, all would have been given up within a second.
+    """
+    clock = VirtualClock()
+
+    def answer(asked: Request) -> str:
+        if asked.messages[0].content.startswith("late") and clock.now() < 6:
+            raise ModelUnavailable("down")
+        return "fine"
+
+    model = Scripted(answer=answer, concurrency=64)
+    async with Stream(None, run="r", stage="s", clock=clock) as stream:
+        await asyncio.gather(*(ask(model, request(f"{number}")) for number in range(50)))
+        await asyncio.gather(*(ask(model, request(f"late {number}")) for number in range(64)))
+        assert stream.tally.unavailable == 0
+
+
+def test_a_model_is_well_while_four_fifths_of_its_last_fifty_calls_were_answered_at_once():
+    """Nothing is known before 20; 10 failures of 50 are on the line and 11 are beyond it."""
+    circuit = Circuit("model")
+    for _ in range(19):
+        circuit.tried(answered=True)
+    assert not circuit.well
+    circuit.tried(answered=True)
+    assert circuit.well
+    for _ in range(40):
+        circuit.tried(answered=True)
+    for _ in range(10):
+        circuit.tried(answered=False)
+    assert circuit.well
+    circuit.tried(answered=False)
+    assert not circuit.well
 
 
 async def test_retry_after_is_honoured():

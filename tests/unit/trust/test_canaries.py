@@ -2,7 +2,7 @@
 
 from solon.data.records import Candidates, Completion, Constitution, Principle, Prompt
 from solon.labelers.rules import Rules
-from solon.trust.canaries import CANARIES, Canaries, Canary, examine, summary
+from solon.trust.canaries import CANARIES, Canaries, Canary, Counts, examine
 
 CONSTITUTION = Constitution(name="c", principles=(Principle(id="long", text="Be long."),))
 LONG = Rules.model_validate({"rules": {"long": {"length": "characters", "min": 100}}})
@@ -62,9 +62,15 @@ def test_the_summary_keeps_refusals_apart():
             {"kind": kind, "outcome": outcome, "prompt": "p", "text": "", "beaten": "b", "judgments": ()}
         )
 
-    found = summary(
-        [canary("empty", "lost"), canary("empty", "won"), canary("constant", "failed"), canary("refusal", "won")]
-    )
+    counts = Counts()
+    for one in (
+        canary("empty", "lost"),
+        canary("empty", "won"),
+        canary("constant", "failed"),
+        canary("refusal", "won"),
+    ):
+        counts.add(one)
+    found = counts.summary()
     assert list(found) == ["all", "empty", "constant", "refusal"]
     assert found["all"] == {
         "lost": 1,

@@ -58,13 +58,15 @@ class Child:
         """Until it has ended, by itself or because it went beyond a limit.
 
         Args:
-            commands: the worker's standard input: when nobody can write to it any more, nobody waits for the child
-                either, and worker and child end.
+            commands: the worker's standard input: when nobody can write to it any more, nobody waits for the child.
 
         Returns:
             ``shut_in``: whether it came to run anything; ``claim``: what the program gave, as text, or null; ``out``
             and ``err``: what it printed; ``code``: its exit code, negative for a signal; ``beyond``: the limit that
             ended it (``seconds``, ``wall``, ``output``, ``files``) or null; ``cpu_s``.
+
+        Raises:
+            BrokenPipeError: nobody waits for it; it was ended.
         """
         poll = select.poll()
         poll.register(commands, 0)
@@ -76,7 +78,8 @@ class Child:
             for end, _ in events:
                 if end == commands:
                     os.kill(self.pid, signal.SIGKILL)
-                    os._exit(1)
+                    os.waitpid(self.pid, 0)
+                    raise BrokenPipeError("nobody waits for this job")
                 if not self._take(end):
                     poll.unregister(end)
                     opened.discard(end)

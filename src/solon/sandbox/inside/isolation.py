@@ -45,6 +45,11 @@ class Shut:
             else:
                 Path(entry.path).unlink()
 
+    def leave(self) -> None:
+        """Leaves nothing at all: for when nobody else is there to tidy up."""
+        if self.rung != "namespaces":
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
     def scratch_is_full(self) -> bool:
         """Whether a job has written more than it may. In a world of its own the file system sees to that."""
         if self.rung == "namespaces":
@@ -72,7 +77,7 @@ def shut(rung: Rung, readable: list[tuple[str, frozenset[str]]], folder: str) ->
     """
     match rung:
         case "namespaces":
-            namespaces.become_first()
+            namespaces.become_first(folder)
             namespaces.new_root(readable, DEVICES, folder)
             made = Shut(rung, namespaces.SCRATCH)
         case "landlock":

@@ -5,6 +5,7 @@ Needs user namespaces, which any user may make on most Linux systems; many conta
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,23 +13,16 @@ from pathlib import Path
 from solon.sandbox.inside import system
 
 SCRATCH = "/tmp"  # noqa: S108 - of the new root, where nobody else is
-_HELD = (
-    system.CLONE_NEWUSER
-    | system.CLONE_NEWNS
-    | system.CLONE_NEWPID
-    | system.CLONE_NEWNET
-    | system.CLONE_NEWIPC
-    | system.CLONE_NEWUTS
-)
+_SHARED = system.CLONE_NEWUSER | system.CLONE_NEWPID | system.CLONE_NEWNET | system.CLONE_NEWIPC | system.CLONE_NEWUTS
 
 
-def become_first() -> None:
+def become_first(folder: str) -> None:
     """Leaves the world: goes on, and only goes on, in a new process that is the first of new namespaces.
 
-    The process that called it waits for the new one and ends with it.
+    The process that called it waits for the new one, removes the empty folder that will be its root, and ends.
     """
     user, group = os.getuid(), os.getgid()
-    system.unshare(_HELD)
+    system.unshare(_SHARED)
     # the same ids inside as outside: the kernel wants them mapped before anything can be made
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
@@ -38,8 +32,12 @@ def become_first() -> None:
         # an open end here would hide from the other side that the worker is gone
         os.closerange(0, 3)
         os.waitpid(first, 0)
+        with contextlib.suppress(OSError):
+            Path(folder).rmdir()
         os._exit(0)
     system.die_with_parent()
+    # not before: whoever waits still has to see the folder
+    system.unshare(system.CLONE_NEWNS)
 
 
 def new_root(readable: Iterable[tuple[str, frozenset[str]]], devices: Iterable[str], root: str) -> None:

@@ -39,9 +39,15 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     _write({"failed": None})
-    while (job := _read()) is not None:
-        made.reset_scratch()
-        _write(Child(made, programs[job["program"]], job).wait(_COMMANDS))
+    try:
+        while (job := _read()) is not None:
+            made.reset_scratch()
+            _write(Child(made, programs[job["program"]], job).wait(_COMMANDS))
+    except BrokenPipeError:
+        # the process that asked is gone
+        pass
+    finally:
+        made.leave()
 
 
 def _read() -> dict[str, Any] | None:
