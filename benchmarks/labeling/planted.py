@@ -12,121 +12,18 @@ every machine. A budget is in calls of the small judge.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate, chain
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import ways
-from spending import Labeled, Method, Row, built, clearest, labeled
-from ways import FAULTS, MIXED, Crew, World
+from outcomes import KEPT, Outcome, as_many, fewer_wrong, outcomes, together, told_by_margin, wrong
+from spending import Row
+from ways import FAULTS, MIXED, Crew
 
-from solon.statistics.estimates import Estimate, mean_t, wilson
+from solon.statistics.estimates import Estimate, wilson
 
 BUDGETS, SEEDS = (300, 1_000, 3_000), 8
 OF_FAULTS, OF_MORE, OF_VAGUE, FEWER_SEEDS = 500, 1_000, 1_000, 5
-KEPT = 80
-"""Rows of 1,000 calls that are compared where all ways deliver the same number: the clearest ones."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a way of judging came to within a budget, seed by seed.
-
-    Attributes:
-        budget: what could be spent in one seed.
-        prompts, spent: what was judged, and what that cost.
-        rows: of the preference dataset.
-    """
-
-    budget: float
-    prompts: tuple[int, ...]
-    spent: tuple[float, ...]
-    rows: tuple[list[Row], ...]
-
-    @property
-    def all_rows(self) -> list[Row]:
-        """Those of all seeds."""
-        return together(self.rows)
-
-    @property
-    def per_call(self) -> float:
-        """Rows a call of the small judge."""
-        return len(self.all_rows) / (sum(self.spent) or 1)
-
-    @property
-    def worth(self) -> float:
-        """Clean rows that a call is worth, where n rows of which a share e is wrong are as good as n (1 - 2e)^2.
-
-        So many more rows are needed where labels are wrong at random (Angluin & Laird 1988, Machine Learning 2:343).
-        """
-        return self.per_call * (1 - 2 * wrong(self.all_rows)) ** 2
-
-    def kept(self) -> list[list[Row]] | None:
-        """For each seed, the clearest ``KEPT`` rows of 1,000 calls; ``None`` where there are not so many."""
-        most = round(KEPT * self.budget / 1000)
-        return [clearest(rows, most) for rows in self.rows] if len(self.all_rows) >= most * len(self.rows) else None
-
-
-def outcomes(
-    world: World,
-    of: Callable[[Crew], Sequence[Method]],
-    budgets: Sequence[int],
-    seeds: int,
-    *,
-    completions: int = 2,
-) -> dict[int, dict[str, Outcome]]:
-    """For each budget and way of judging. A smaller budget is the beginning of a larger one."""
-    found: dict[int, dict[str, list[tuple[int, float, list[Row]]]]] = {budget: {} for budget in budgets}
-    for seed in range(seeds):
-        crew = Crew(world, seed, completions)
-        runs: dict[tuple[int, bool], list[Labeled]] = {}
-        for method in of(crew):
-            key = id(method.labeler), method.one_order
-            if key not in runs:
-                runs[key] = labeled(method, crew.truth, crew.bill, max(budgets))
-            for budget in budgets:
-                paid = [one.spent for one in runs[key] if one.spent <= budget]
-                rows = built(method, crew.truth, runs[key], budget)
-                found[budget].setdefault(method.name, []).append((len(paid), max(paid, default=0.0), rows))
-    return {
-        budget: {name: Outcome(budget, *zip(*of_seeds, strict=True)) for name, of_seeds in by_name.items()}
-        for budget, by_name in found.items()
-    }
-
-
-# ---------------------------------------------------------------- in numbers
-
-
-def wrong(rows: Sequence[Row]) -> float:
-    """Share of the rows that are wrong; 0 of none."""
-    return sum(row.wrong for row in rows) / (len(rows) or 1)
-
-
-def together(rows: Iterable[Sequence[Row]]) -> list[Row]:
-    """Those of all seeds."""
-    return list(chain.from_iterable(rows))
-
-
-def as_many(baseline: Outcome, other: Outcome) -> list[list[Row]]:
-    """For each seed, as many of the baseline's clearest rows as the other has."""
-    return [clearest(rows, len(others)) for rows, others in zip(baseline.rows, other.rows, strict=True)]
-
-
-def fewer_wrong(baseline: Sequence[list[Row]], other: Sequence[list[Row]]) -> Estimate:
-    """By how much the share of wrong rows is smaller: the mean over seeds, each with the same truth for both."""
-    return mean_t([wrong(one) - wrong(two) for one, two in zip(baseline, other, strict=True) if one and two])
-
-
-def told_by_margin(rows: Sequence[Row]) -> float:
-    """How well margins tell right rows from wrong ones: the area under the ROC curve, .5 when not at all."""
-    ordered = sorted(rows, key=lambda row: row.margin)
-    wrong_below = accumulate(row.wrong for row in ordered)
-    right = sum(not row.wrong for row in rows)
-    above = sum(below for row, below in zip(ordered, wrong_below, strict=True) if not row.wrong)
-    return above / (right * (len(rows) - right))
-
-
-# ---------------------------------------------------------------- in tables
 
 
 def of_budget(budget: int, found: dict[str, Outcome]) -> Iterator[str]:
@@ -144,14 +41,14 @@ def of_budget(budget: int, found: dict[str, Outcome]) -> Iterator[str]:
         "worth, clean rows per 1,000 calls",
     )
     for name, one in found.items():
-        rows, kept = one.all_rows, one.kept()
+        rows, kept = one.all_rows, together(one.kept())
         yield _row(
             name,
             f"{sum(one.spent) / (sum(one.prompts) or 1):.1f}",
             f"{1000 * one.per_call:.0f}",
             _counted(rows),
             _share(wrong(together(as_many(baseline, one)))),
-            "" if kept is None else _counted(together(kept)),
+            _counted(kept) if len(kept) == len(together(baseline.kept())) else "",
             _share(sum(row.longer for row in rows) / (len(rows) or 1)),
             f"{1000 * one.worth:.0f}",
         )
@@ -176,7 +73,7 @@ def of_margins(found: dict[int, dict[str, Outcome]]) -> Iterator[str]:
     def clearest_of(better: str) -> str:
         return line(
             f"{better}, against {ways.ONE_ORDER}, the clearest {KEPT} per 1,000 calls of either",
-            lambda of: fewer_wrong(of[ways.ONE_ORDER].kept() or [], of[better].kept() or []),
+            lambda of: fewer_wrong(of[ways.ONE_ORDER].kept(), of[better].kept()),
         )
 
     yield all_rows(ways.BOTH, ways.ONE_ORDER)
@@ -233,7 +130,7 @@ def of_vague(budget: int, seeds: int) -> Iterator[str]:
             _share(told_by_margin(one.all_rows)),
             _counted(together(as_many(one, both))),
             _counted(both.all_rows),
-            *(_counted(together(each.kept() or [])) for each in (one, both)),
+            *(_counted(together(each.kept())) for each in (one, both)),
         )
 
 
@@ -294,7 +191,12 @@ def main() -> None:
     if options.only in (None, "vague"):
         print("\n**What a stated probability is worth**\n", *of_vague(OF_VAGUE // part, fewer), sep="\n", flush=True)
     if options.only in (None, "adversary"):
-        print("\n**An adversary in the panel**\n", *of_adversary(budgets, fewer), sep="\n", flush=True)
+        print(
+            "\n**An adversary in the panel**\n",
+            *of_adversary(budgets[-1:] if options.quick else budgets, fewer),
+            sep="\n",
+            flush=True,
+        )
     if options.only in (None, "faults"):
         print("\n**One fault at a time**\n", *of_faults(OF_FAULTS // part, fewer), sep="\n", flush=True)
     if options.only in (None, "more"):

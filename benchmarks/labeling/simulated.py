@@ -124,13 +124,14 @@ class Judge:
         worth = [self._worth(prompt, option) for option in options]
         key = f"{self.name}\0{self.draw}\0{request.attempt}\0{said}"
         guesses = _uniform(key, "whether") < self.random
+        choices: dict[str, float] | None = None
         match len(options):
             case 1:
                 text, choices = self._rated(worth[0], key, guesses)
             case 2:
                 text, choices = self._compared(worth[0] - worth[1], key, guesses)
             case _:
-                text, choices = self._ranked(worth, key, guesses), None
+                text = self._ranked(worth, key, guesses)
         return Reply(text=text, model=self.name, choices=choices if request.choices else None)
 
     def _worth(self, prompt: str, option: str) -> float:

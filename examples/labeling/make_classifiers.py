@@ -92,13 +92,13 @@ def make_rudeness(folder: Path, words: list[str], seed: int) -> None:
     rng = Random(seed)
 
     def loss() -> torch.Tensor:
-        texts = [_row(rng, words, rng.choice(RUDE) if rng.random() < 0.5 else "") for _ in range(64)]
+        texts = [_row(rng, words, rng.choice(RUDE) if rng.random() < 0.5 else "") for _ in range(48)]
         labels = torch.tensor([int(polite("", text) == 0) for text in texts])
         read = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
         value: torch.Tensor = model(**read, labels=labels).loss
         return value
 
-    _fit(model, loss, steps=150)
+    _fit(model, loss, steps=60)
     _save(model, tokenizer, folder)
 
 
@@ -127,17 +127,17 @@ def make_reward(folder: Path, words: list[str], seed: int) -> None:
     def loss() -> torch.Tensor:
         better: list[str] = []
         worse: list[str] = []
-        for _ in range(32):
+        for _ in range(24):
             first, second = sorted(rng.sample(range(3), 2))
-            prompt = _row(rng, words, "")
+            prompt = _row(rng, words, rng.choice(("", *KIND, *RUDE)))  # manners that are not the response's
             for place, texts in ((first, better), (second, worse)):
                 said = {"kind": rng.choice(KIND), "plain": "", "rude": rng.choice(RUDE)}[manners[place]]
                 texts.append(_chat(tokenizer, prompt, _row(rng, words, said)))
         read = tokenizer(better + worse, padding=True, truncation=True, max_length=128, return_tensors="pt")
         rewards = model(**read).logits[:, 0]
-        return -torch.nn.functional.logsigmoid(rewards[:32] - rewards[32:]).mean()
+        return -torch.nn.functional.logsigmoid(rewards[:24] - rewards[24:]).mean()
 
-    _fit(model, loss, steps=150)
+    _fit(model, loss, steps=250)
     _save(model, tokenizer, folder)
 
 

@@ -186,3 +186,15 @@ async def test_the_environment_sends_no_request_elsewhere(monkeypatch: pytest.Mo
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
     reply = await reply_to(request(), FaultServer(answer=lambda asked: asked.text), "anthropic")
     assert reply.text == "hello"
+
+
+async def test_the_environment_sends_no_key_that_the_recipe_does_not_name(monkeypatch: pytest.MonkeyPatch):
+    """The SDK would put the headers before the key."""
+    monkeypatch.setenv("GATEWAY_KEY", "the-right-key")
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "elsewhere")
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Api-Key: elsewhere\nAuthorization: Bearer elsewhere")
+    server = FaultServer()
+    await reply_to(request(), server, "anthropic", api_key_env="GATEWAY_KEY")
+    assert "the-right-key" in str(server.headers[0])
+    assert "elsewhere" not in str(server.headers[0])

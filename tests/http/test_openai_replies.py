@@ -114,3 +114,17 @@ async def test_the_environment_sends_no_request_elsewhere(monkeypatch: pytest.Mo
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     reply = await reply_to(request(), FaultServer(answer=lambda asked: asked.text), "openai")
     assert reply.text == "hello"
+
+
+async def test_the_environment_sends_no_key_and_no_account_that_the_recipe_does_not_name(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The SDK would put the headers before the key; and a gateway has no business with an account at OpenAI."""
+    monkeypatch.setenv("GATEWAY_KEY", "the-right-key")
+    for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "elsewhere")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer elsewhere\nX-Other: elsewhere")
+    server = FaultServer()
+    await reply_to(request(), server, "openai", api_key_env="GATEWAY_KEY")
+    assert server.headers[0]["Authorization"] == "Bearer the-right-key"
+    assert "elsewhere" not in str(server.headers[0])

@@ -26,7 +26,8 @@ from solon.ledger import (
     Sent,
     Ticket,
 )
-from solon.models.base import Reply, Request
+from solon.models.base import ChatModel, Price, Reply, Request
+from solon.models.endpoint import Endpoint
 from solon.models.scripted import Scripted
 
 MODEL = Scripted(model="judge", default="yes")
@@ -54,6 +55,26 @@ def test_the_key_is_the_digest_of_the_models_description_and_the_request():
     """The formula is the contract: a reply must be found again by any version of solon that keeps it."""
     asked = request(temperature=0.5, seed=7, choices=("A", "B"), attempt=1)
     assert Call.of(MODEL, asked).key == digest({"model": MODEL.describe(), "request": asked.content()})
+
+
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [
+        (
+            Endpoint(base_url="http://localhost:8000/v1", model="m"),
+            "47c0331d906f4b71297a8cc3b9e908224481e56e96b25380859d18345f6f7466",
+        ),
+        (
+            Endpoint(base_url="https://api.example.com/v1", model="m", price=Price(input=1, output=1)),
+            "3405e065fd864e01d38f0f06b71f975b956f673272545591196efa72f2f25b1c",
+        ),
+    ],
+    ids=["own server", "public server"],
+)
+def test_a_key_is_what_it_was_in_earlier_versions(model: ChatModel, key: str):
+    """These were computed by the first version of solon: what its ledgers hold must not be paid for again."""
+    messages = (Message(role="system", content="judge"), Message(role="user", content="é"))
+    assert Call.of(model, Request(messages=messages, max_tokens=16, choices=("A", "B"))).key == key
 
 
 def test_a_recorded_reply_is_there_when_the_ledger_is_opened_again(tmp_path: Path):
@@ -146,7 +167,7 @@ def test_a_folder_is_refused(tmp_path: Path):
 
 
 def test_a_full_disk_stops_with_what_is_safe_and_loses_nothing(tmp_path: Path):
-    """The process may write 200,000 bytes a file, and records replies of 2,000 until it cannot."""
+    """The process may write 400,000 bytes a file, and records replies of 2,000 until it cannot."""
     script = """
 import resource, signal, sys
 from solon.data.records import Message
@@ -155,7 +176,7 @@ from solon.ledger import Answered, Call, Ledger
 from solon.models.base import Reply, Request
 from solon.models.scripted import Scripted
 ledger = Ledger.open(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 for number in range(1000):
     request = Request(messages=(Message(role="user", content=str(number)),), max_tokens=8)
     try:

@@ -14,7 +14,7 @@ from solon.models.scripted import Scripted
 from solon.planning.load import load_of
 from solon.planning.nouns import Ways
 
-PRICE = {"input": 1.0, "output": 5.0, "cached": 0.1, "cache_write": 1.25, "batch": 0.5}
+PRICE = {"input": 1.0, "output": 5.0, "cached": 0.1, "cache_write": 1.25, "batch": 0.5, "batch_cached": 0.05}
 
 
 def asked(count: int, instructions: int, *, question: int = 35) -> list[tuple[Request, bool]]:
@@ -53,7 +53,7 @@ def test_every_way_to_buy_the_same_requests():
     """
     ways = load_of(claude(), asked(100, 7000)).ways(1)
     assert ways.model_dump() == pytest.approx(
-        {"plain": 0.2068, "cached": 0.0356584, "batched": 0.1034, "both": 0.0178292, "unwritten": None}
+        {"plain": 0.2068, "cached": 0.0356584, "batched": 0.1034, "both": 0.0178292}
     )
 
 
@@ -98,27 +98,16 @@ def test_batches_of_older_models_have_no_price_for_what_is_cached():
             "cached": (201_800 - 0.9 * 36 * 2_004 + 5_000) / 1e6,
             "batched": 0.1034,
             "both": None,
-            "unwritten": None,
         }
     )
 
 
-def test_openai_writes_what_it_never_finds_again_since_it_charges_for_writing():
-    """It matches at breakpoints, and its own is at the latest message: 20,180 x 1.25 + 100 x 5."""
-    model = OpenAI.model_validate({"model": "gpt-6-luna", "price": PRICE})
-    ways = load_of(model, asked(10, 7000)).ways(1)
-    assert ways.plain == pytest.approx((20_180 * 1.25 + 500) / 1e6)
-    assert ways.unwritten == pytest.approx((20_180 + 500) / 1e6)
-    assert ways.batched == pytest.approx((20_180 * 1.25 + 500) / 2e6)
-    assert (ways.cached, ways.both) == (None, None)
-
-
-def test_openai_can_be_told_not_to_write():
-    """Then there is nothing more to save."""
-    settings = {"model": "gpt-6-luna", "price": PRICE, "extra_body": {"prompt_cache_options": {"mode": "explicit"}}}
-    ways = load_of(OpenAI.model_validate(settings), asked(10, 7000)).ways(1)
-    assert ways.plain == pytest.approx((20_180 + 500) / 1e6)
-    assert ways.unwritten is None
+def test_openai_is_told_where_the_instructions_end_since_it_charges_for_writing():
+    """As with Claude: 4 of 100 write 8,016 at 1.25, 96 read 192,384 at 0.1, and only what differs is read afresh."""
+    ways = load_of(OpenAI.model_validate({"model": "gpt-6-luna", "price": PRICE, "concurrency": 4}), asked(100, 7000))
+    assert ways.ways(1).model_dump() == pytest.approx(
+        {"plain": 0.2068, "cached": 0.0356584, "batched": 0.1034, "both": 0.0178292}
+    )
 
 
 def test_long_requests_cost_what_long_requests_cost():

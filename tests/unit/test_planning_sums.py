@@ -66,14 +66,13 @@ def test_what_the_recipe_has_already_is_no_change(folder: Path) -> None:
     assert plan.usd_cheapest == plan.rows[0].ways.both
 
 
-def test_writing_into_a_cache_for_nothing_can_be_turned_off(folder: Path) -> None:
-    """A quarter of what is read is spent on it."""
-    plan = planned(folder, {"kind": "openai", "model": "gpt-6-luna"})
-    off = plan.changes[1]
-    assert off.setting == "extra_body: {prompt_cache_options: {mode: explicit}}"
-    row = plan.rows[0]
-    assert off.usd - off.usd_then == pytest.approx(0.25 * row.input_tokens * 0.1 / 1e6)
-    assert plan.usd_cheapest == pytest.approx(off.usd_then / 2)
+def test_the_cache_of_openai_is_there_for_the_asking_too(folder: Path) -> None:
+    """From gpt-5.6 on; earlier models keep beginnings unasked, so that there is nothing to set."""
+    settings = {"kind": "openai", "cache": False, "concurrency": 4}
+    later, earlier = (planned(folder, {**settings, "model": model}) for model in ("gpt-6-luna", "gpt-5.4-mini"))
+    assert [change.setting for change in later.changes] == ["batch: true", "cache: true"]
+    assert later.changes[1].usd_then == later.rows[0].ways.cached
+    assert [change.setting for change in earlier.changes] == ["batch: true"]
 
 
 def test_a_cap_below_the_estimate_is_said(folder: Path) -> None:

@@ -25,6 +25,8 @@ from solon.errors import StorageError
 CACHE_KIB = 8192
 """Of the database that is held in memory, whatever there is in all."""
 
+_ROWS_AT_ONCE = 64
+
 _SETTINGS = (
     "PRAGMA journal_mode = OFF",
     "PRAGMA synchronous = OFF",
@@ -81,11 +83,14 @@ class Groups:
 
     def begun(self, name: str) -> int:
         """The group of that name; a name that is new begins the next group."""
-        number = self.find(name)
-        if number is None:
-            number = self._count
-            self.name(name, number)
+        with _storage(self._path):
+            row = name, self._count
+            is_new = self._connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", row).rowcount
+        if is_new:
             self._count += 1
+            return self._count - 1
+        number = self.find(name)
+        assert number is not None
         return number
 
     def name(self, name: str, number: int) -> None:
@@ -110,10 +115,10 @@ class Groups:
     def _rows(self, cursor: sqlite3.Cursor) -> Iterator[tuple[int, int, str]]:
         while True:
             with _storage(self._path):
-                row = cursor.fetchone()
-            if row is None:
+                rows = cursor.fetchmany(_ROWS_AT_ONCE)
+            if not rows:
                 return
-            yield row
+            yield from rows
 
 
 def _text(record: Record) -> str:

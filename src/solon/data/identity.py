@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from functools import cached_property
+import math
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from json.encoder import encode_basestring_ascii
+from types import NoneType
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -24,6 +27,62 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()
 
 
+def canonical_of(model: BaseModel, *, without: str | None = None) -> str:
+    """``canonical(model.model_dump(mode="json"))`` at half its price, since it is made several times for each reply.
+
+    ``without`` leaves out a field of that name, not of the models inside.
+    """
+    text = _written(model, without)
+    if text is None:
+        return canonical(model.model_dump(mode="json", exclude=None if without is None else {without}))
+    return text
+
+
+def _written(model: BaseModel, without: str | None = None) -> str | None:
+    """``None`` for what holds anything but texts, numbers, tuples and models, such as a mapping."""
+    parts = []
+    values = model.__dict__
+    for name, key in _keys(type(model)):
+        if name != without:
+            value = values[name]
+            text = (_WRITERS.get(value.__class__) or _nested)(value)
+            if text is None:
+                return None
+            parts.append(key + text)
+    return f"{{{','.join(parts)}}}"
+
+
+def _nested(value: Any) -> str | None:
+    if isinstance(value, BaseModel):
+        return _written(value)
+    if value.__class__ is not tuple:
+        return None
+    texts = []
+    for item in value:
+        text = (_WRITERS.get(item.__class__) or _nested)(item)
+        if text is None:
+            return None
+        texts.append(text)
+    return f"[{','.join(texts)}]"
+
+
+@cache
+def _keys(kind: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+    """Each field with the beginning of its JSON, in the order of what it is called there."""
+    by_alias = kind.model_config.get("serialize_by_alias", False)
+    keys = {name: (by_alias and field.serialization_alias) or name for name, field in kind.model_fields.items()}
+    return tuple((name, f'"{key}":') for name, key in sorted(keys.items(), key=lambda item: item[1]))
+
+
+_WRITERS: dict[type, Callable[[Any], str | None]] = {
+    str: encode_basestring_ascii,
+    int: int.__repr__,
+    float: lambda value: float.__repr__(value) if math.isfinite(value) else None,
+    bool: lambda value: "true" if value else "false",
+    NoneType: lambda _: "null",
+}
+
+
 class Noun(BaseModel):
     """Base of all that follows: immutable, closed to unknown fields."""
 
@@ -37,7 +96,7 @@ class Record(Noun):
     @cached_property
     def id(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of the record's content."""
-        return digest(self.model_dump(mode="json"))[:16]
+        return hashlib.sha256(canonical_of(self).encode("ascii")).hexdigest()[:16]
 
     def __hash__(self) -> int:
         return hash(self.id)

@@ -58,7 +58,8 @@ async def asked(judge: ChatModel, request: Request, read: Callable[[Reply], T | 
             return Answer(Failed(reason=reason, raw=str(error)), text, usage, cost)
         except PromptTooLong as error:
             return Answer(Failed(reason="too_long", raw=str(error)), text, usage, cost)
-        usage, cost, text = usage + reply.usage, cost + judge.cost_of(reply), reply.text
+        usage = usage + reply.usage if attempt else reply.usage
+        cost, text = cost + judge.cost_of(reply), reply.text
         match reply.stop:
             case "refused" | "filtered":
                 return Answer(Failed(reason=reply.stop, raw=reply.text), text, usage, cost)

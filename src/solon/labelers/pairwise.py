@@ -68,12 +68,11 @@ class Pairwise(VerdictJudge):
         judgments: list[Judgment] = []
 
         async def play(pairs: Round) -> list[int | None]:
-            matches = await asyncio.gather(
-                *(
-                    _match(label or self.label, prompt, players[first], players[second], groups)
-                    for first, second in pairs
-                )
-            )
+            each = [
+                _match(label or self.label, prompt, players[first], players[second], groups) for first, second in pairs
+            ]
+            # one match, of two completions, needs no task beside this one
+            matches = await asyncio.gather(*each) if len(each) > 1 else [await each[0]]
             judgments.extend(judgment for match in matches for judgment in match)
             return [_winner(pair, players, verdict(match, by_id)) for pair, match in zip(pairs, matches, strict=True)]
 

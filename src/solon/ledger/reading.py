@@ -6,6 +6,8 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
 from solon.data.records import Usage
 from solon.ledger.owners import Owners
 from solon.ledger.rows import NANO, Batch, Call, Doubt, Entry, Total
@@ -58,7 +60,11 @@ GROUP BY m.name
 
 def reply_of(text: str) -> Reply:
     """The reply that was written out as JSON."""
-    return Reply.model_validate(json.loads(text))
+    try:
+        return Reply.model_validate_json(text)
+    except ValidationError:
+        # half of a surrogate pair, which is no JSON to pydantic
+        return Reply.model_validate(json.loads(text))
 
 
 def request_of(text: str) -> Request:

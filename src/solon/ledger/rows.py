@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from solon.data.identity import canonical_of
 from solon.data.records import Usage, canonical
 from solon.models.base import ChatModel, Reply, Request
 
@@ -51,7 +52,7 @@ class Call:
     ) -> Call:
         """The call of ``model`` with ``request``; pass ``description`` where it is known already, it is not cheap."""
         described = canonical(model.describe()) if description is None else description
-        asked = canonical(request.content())
+        asked = request.written()
         # the canonical JSON of the pair is put together from its two halves, each of which is needed by itself too
         key = hashlib.sha256(f'{{"model":{described},"request":{asked}}}'.encode("ascii")).hexdigest()
         return cls(key, model.name, described, asked, run, stage)
@@ -91,7 +92,7 @@ class Answered:
     @classmethod
     def of(cls, call: Call, reply: Reply, cost_usd: float, *, sent_at: float, ticket: Ticket | None = None) -> Answered:
         """Writes the reply out as JSON. ``ValueError`` when it holds a number that JSON does not have."""
-        return cls(call, reply, canonical(reply.model_dump(mode="json")), nano(cost_usd), sent_at, ticket)
+        return cls(call, reply, canonical_of(reply), nano(cost_usd), sent_at, ticket)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,11 @@ from solon.errors import StorageError
 VERSION = 2
 APPLICATION_ID = 0x534F4C4E  # "SOLN": tells a ledger from anybody else's SQLite file
 DAMAGED = "is damaged or no ledger; it is left as it is: restore it from a backup, or name another ledger"
-PAGES_IN_LOG = 4000  # 16 MB
+PAGES_IN_LOG = 4000  # 32 MB
 CACHE_KIB = 8_000
+PAGE_BYTES = 8192
+"""Of a new ledger. A judge's reply with its request has two thousand bytes or some more. A page of 4,096 holds one of
+these and wastes the rest; pages larger than this make the log longer, since each key goes into another one."""
 PATIENCE_S = 30.0  # how long another process may hold the write lock
 
 TABLES = """
@@ -94,7 +97,7 @@ def storage(path: Path, safe: str) -> Iterator[None]:
             what = "the disk is full or a quota is used up: free some space and run the same command again"
         elif name.startswith("SQLITE_BUSY"):
             what = f"another process has kept it locked for {PATIENCE_S:.0f} s: end that process, or use another ledger"
-        elif name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        elif is_damage(error):
             what = f"it {DAMAGED}"
         elif name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_CANTOPEN")):
             what = "it cannot be written: check the permissions of the file and of its folder"
@@ -103,6 +106,12 @@ def storage(path: Path, safe: str) -> Iterator[None]:
         raise StorageError(f"ledger {path}: {what} ({error}). {safe}") from error
     except OSError as error:
         raise StorageError(f"ledger {path}: {error.strerror or error}. {safe}") from error
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite has found the file damaged."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return isinstance(error, sqlite3.Error) and name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 def make_private(path: Path) -> None:
@@ -117,6 +126,7 @@ def make_private(path: Path) -> None:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection without implicit transactions, usable from any thread by one at a time."""
     connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a file that is empty; any other keeps what it has
     connection.execute("PRAGMA synchronous = FULL")
     # pages that many groups of changes touch go back into the file less often: a third less work for the disk
     connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_LOG}")
@@ -124,8 +134,13 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
+def prepare(connection: sqlite3.Connection, path: Path, *, sealed: bool) -> None:
     """Checks that the file is a sound ledger, brings that of an older version up to date, makes an empty file one.
+
+    Args:
+        connection: to it.
+        path: names it in messages.
+        sealed: whether it is known to be sound, and need not be read through.
 
     Raises:
         StorageError: it is somebody else's file, damaged, or of a newer solon.
@@ -134,9 +149,10 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     if application != APPLICATION_ID and tables:
         raise StorageError(f"{path} is a SQLite file, and not a ledger of solon: name another file")
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise StorageError(f"ledger {path} {DAMAGED} ({verdict})")
+    if not sealed:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise StorageError(f"ledger {path} {DAMAGED} ({verdict})")
     _use_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +18,8 @@ from solon.errors import StorageError
 from solon.ledger import reading
 from solon.ledger.owners import Owners
 from solon.ledger.rows import Batch, Call, Change, Doubt, Entry, Outcome, Ticket, Total
-from solon.ledger.schema import connect, make_private, prepare, storage
+from solon.ledger.schema import connect, is_damage, make_private, prepare, storage
+from solon.ledger.seal import is_sealed, seal, unseal
 from solon.ledger.writing import Writer
 from solon.models.base import Reply
 
@@ -32,6 +34,7 @@ class Ledger:
         self._writing, self._reading, self._owners = writer, reader, owners
         self._writer = Writer(writer, owners)
         self._lock = threading.Lock()
+        self._sound = True
 
     @classmethod
     def open(cls, path: str | Path) -> Ledger:
@@ -45,9 +48,10 @@ class Ledger:
             raise StorageError(f"ledger {path} is a folder: name a file, such as {path / 'ledger.sqlite'}")
         with storage(path, "Nothing was changed"):
             make_private(path)
+            sealed = is_sealed(path)
             writer = connect(path)
             try:
-                prepare(writer, path)
+                prepare(writer, path, sealed=sealed)
                 reader = connect(path)
                 owners = Owners(path.with_name(path.name + "-owners"))
                 owners.sweep()
@@ -58,10 +62,12 @@ class Ledger:
 
     def close(self) -> None:
         """Closes the file. Calls of this process that are still under way are in doubt from now on."""
-        with self._lock, storage(self.path, _SAFE):
+        with self._lock, self._storage(_SAFE):
             self._reading.close()
             self._writing.close()
             self._owners.leave()
+            if self._sound:
+                seal(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -73,37 +79,37 @@ class Ledger:
 
     def get(self, key: str) -> Reply | None:
         """The reply to the call of that key, or ``None``."""
-        with storage(self.path, _SAFE):
+        with self._storage(_SAFE):
             return reading.find(self._reading, key)
 
     def entries(self, *, run: str | None = None, stage: str | None = None) -> Iterator[Entry]:
         """Every reply, in the order in which they were recorded; if asked, those first paid by one run or stage."""
-        with storage(self.path, _SAFE):
+        with self._storage(_SAFE):
             yield from reading.entries(self._reading, run, stage)
 
     def in_doubt(self, *, run: str | None = None) -> list[Doubt]:
         """The calls that were sent and of which nobody knows how they ended, oldest first."""
-        with storage(self.path, _SAFE):
+        with self._storage(_SAFE):
             return reading.in_doubt(self._reading, self._owners, run)
 
     def summary(self, *, run: str | None = None) -> list[Total]:
         """What each model was paid, by the model's name, in alphabetical order."""
-        with storage(self.path, _SAFE):
+        with self._storage(_SAFE):
             return reading.totals(self._reading, reading.in_doubt(self._reading, self._owners, run), run)
 
     def open_call(self, ticket: Ticket) -> Call | None:
         """The call that was sent with this ticket, as long as it has neither a reply nor an error."""
-        with storage(self.path, _SAFE):
+        with self._storage(_SAFE):
             return reading.open_call(self._reading, ticket.id)
 
     def batches(self, *, run: str | None = None) -> list[Batch]:
         """Every batch that was handed to a provider, oldest first."""
-        with storage(self.path, _SAFE):
+        with self._storage(_SAFE):
             return reading.batches(self._reading, self._owners, run)
 
     def has_replies(self, description: str) -> bool:
         """Whether the ledger holds any reply of the model with this description."""
-        with storage(self.path, _SAFE):
+        with self._storage(_SAFE):
             return reading.has_replies(self._reading, description)
 
     def apply(self, changes: Sequence[Change]) -> list[Outcome]:
@@ -117,5 +123,17 @@ class Ledger:
         Raises:
             StorageError: nothing of it was written.
         """
-        with self._lock, storage(self.path, f"{_SAFE}; the last {len(changes)} could not be recorded"):
+        with self._lock, self._storage(f"{_SAFE}; the last {len(changes)} could not be recorded"):
             return self._writer.apply(changes)
+
+    @contextmanager
+    def _storage(self, safe: str) -> Iterator[None]:
+        """``storage``, and what it finds damaged is checked by whoever opens it next."""
+        try:
+            with storage(self.path, safe):
+                yield
+        except StorageError as error:
+            if is_damage(error.__cause__):
+                self._sound = False
+                unseal(self.path)
+            raise

@@ -73,7 +73,7 @@ class Anthropic(SdkModel):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What goes with each request besides its body, batches included."""
+        """The version of the API that takes a temperature, where one is sent."""
         return {"anthropic-version": SAMPLING_VERSION} if self.sampling else {}
 
     def provider_batches(self) -> BatchApi | None:
@@ -116,4 +116,4 @@ class Anthropic(SdkModel):
         )
 
     def _connected(self, sdk: ModuleType, **settings: Any) -> Any:
-        return sdk.AsyncAnthropic(default_headers=self.headers, **settings)
+        return sdk.AsyncAnthropic(**settings)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field, JsonValue, NonNegativeFloat, PositiveInt
 
+from solon.data.identity import canonical_of
 from solon.data.records import Message, Record, StopReason, Usage, canonical
 from solon.models.batch import BatchApi
 from solon.plugins.base import Plugin, Settings
@@ -48,6 +49,10 @@ class Request(Record):
             del content["schema"]
         return content
 
+    def written(self) -> str:
+        """``canonical(self.content())``."""
+        return canonical_of(self, without="json_schema" if self.json_schema is None else None)
+
 
 class Reply(Record):
     """What a chat model answered.
@@ -81,6 +86,8 @@ class Price(Settings):
         cached: read from a cache; as ``input`` when left out.
         cache_write: read and written into a cache; as ``input`` when left out.
         batch: what a reply that comes with a batch costs of this, as a share in (0, 1].
+        batch_cached: read from a cache in a batch. Not every provider has a price for that, so when left out the
+            dearer of ``cached`` and what a fresh token costs in a batch is counted.
     """
 
     input: NonNegativeFloat
@@ -88,19 +95,30 @@ class Price(Settings):
     cached: NonNegativeFloat | None = None
     cache_write: NonNegativeFloat | None = None
     batch: float = Field(default=1.0, gt=0, le=1)
+    batch_cached: NonNegativeFloat | None = None
 
     def of(self, usage: Usage, *, batched: bool = False) -> float:
         """What ``usage`` costs, in US dollars."""
-        cached_price = self.input if self.cached is None else self.cached
+        share = self.batch if batched else 1.0
         write_price = self.input if self.cache_write is None else self.cache_write
         fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-        read = fresh * self.input + usage.cached_tokens * cached_price + usage.cache_write_tokens * write_price
-        return (read + usage.output_tokens * self.output) / 1e6 * (self.batch if batched else 1.0)
+        shared = fresh * self.input + usage.cache_write_tokens * write_price + usage.output_tokens * self.output
+        return (share * shared + usage.cached_tokens * self._cached(batched=batched)) / 1e6
 
-    def most(self, input_tokens: int, output_tokens: int) -> float:
+    def most(self, input_tokens: int, output_tokens: int, *, batched: bool = False) -> float:
         """What so many tokens can cost at most, in US dollars, however they are cached."""
-        read = max(self.input, self.cached or 0.0, self.cache_write or 0.0)
-        return (input_tokens * read + output_tokens * self.output) / 1e6
+        share = self.batch if batched else 1.0
+        read = max(share * self.input, share * (self.cache_write or 0.0), self._cached(batched=batched))
+        return (input_tokens * read + output_tokens * share * self.output) / 1e6
+
+    def _cached(self, *, batched: bool) -> float:
+        """The price of what is read from a cache."""
+        alone = self.input if self.cached is None else self.cached
+        if not batched:
+            return alone
+        if self.batch_cached is not None:
+            return self.batch_cached
+        return self.batch * self.input if self.cached is None else max(alone, self.batch * self.input)
 
 
 FREE = Price(input=0, output=0)

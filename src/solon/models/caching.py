@@ -14,7 +14,6 @@ from solon.models.base import ChatModel
 from solon.models.openai import OpenAI
 
 _DATED = re.compile(r"-\d{8}$")
-_CHEAPER_IN_BATCHES = re.compile(r"gpt-([5-9]|\d\d)")
 
 OPENAI_LEAST = 1024
 """https://developers.openai.com/api/docs/guides/prompt-caching"""
@@ -40,24 +39,17 @@ class Caching:
     Attributes:
         least: tokens that a beginning must have to be kept.
         on: whether the model's settings ask for it, or the provider does it unasked.
-        found: whether the next request with the same beginning finds it. Where it does not, each request of at least
-            ``least`` tokens is written into the cache whole, and never read from there.
-        in_batches: whether what a batch reads from the cache is cheaper too.
     """
 
     least: int
     on: bool = True
-    found: bool = True
-    in_batches: bool = True
 
 
 def caching_of(model: ChatModel) -> Caching | None:
     """How a model's provider caches; ``None`` where it does not, or where nothing is known of it.
 
-    OpenAI's models up to GPT-5.5 keep beginnings unasked and at no charge. Later ones charge for writing, match only
-    where a breakpoint was set, and set one at the latest message: with another question in each request nothing is
-    ever found again. ``prompt_cache_options: {mode: explicit}`` without a breakpoint turns that off.
-    Batches have a price for cached tokens since GPT-5.
+    OpenAI's models up to GPT-5.5 keep beginnings unasked and at no charge. Later ones charge for writing, and keep what
+    ends at a breakpoint, which ``cache`` sets.
     """
     match model:
         case Anthropic():
@@ -65,11 +57,6 @@ def caching_of(model: ChatModel) -> Caching | None:
             least = next((tokens for tokens, names in _ANTHROPIC_LEAST.items() if name in names), _ANTHROPIC_UNKNOWN)
             return Caching(least, on=model.cache)
         case OpenAI() if model.base_url == model.home:
-            price = model.cost()
-            charges_for_writing = price is not None and price.cache_write is not None
-            if charges_for_writing and model.extra_body.get("prompt_cache_options") == {"mode": "explicit"}:
-                return None
-            in_batches = _CHEAPER_IN_BATCHES.match(model.model) is not None
-            return Caching(OPENAI_LEAST, found=not charges_for_writing, in_batches=in_batches)
+            return Caching(OPENAI_LEAST, on=model.cache or not model.takes_breakpoints)
         case _:
             return None

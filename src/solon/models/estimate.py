@@ -63,4 +63,4 @@ def most_usd(model: ChatModel, request: Request, *, batched: bool = False) -> fl
     price = model.price_at(read)
     if price is None:
         return 0.0
-    return price.most(read, request.max_tokens) * (price.batch if batched else 1.0)
+    return price.most(read, request.max_tokens, batched=batched)

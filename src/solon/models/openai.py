@@ -22,6 +22,8 @@ from solon.models.wire import complaint
 _REASONS = re.compile(r"o\d|gpt-([5-9]|\d\d)")
 _TALKS = re.compile(r"gpt-5(\.\d+)?-chat|gpt-.*-(search|audio)")
 _SAMPLING = re.compile(r"\b(temperature|top_p|logprobs|seed)\b")
+_BREAKPOINTS = re.compile(r"gpt-(5\.([6-9]|\d\d)|[6-9]|\d\d)(?!\d)")
+_EXPLICIT = {"mode": "explicit"}
 
 
 class OpenAI(SdkModel):
@@ -37,6 +39,10 @@ class OpenAI(SdkModel):
         sampling: whether temperature, top_p, seed and log-probabilities are sent. Models that reason refuse them, so it
             follows from the model's name when left out: the o series, and gpt-5 and later unless ``reasoning_effort``
             is ``none``, take none.
+        cache: marks the system prompt, where judges have their constitution, to be kept by OpenAI for half an hour, if
+            it has 1,024 tokens or more. Writing it costs a quarter more, reading it a tenth. Only for models from
+            gpt-5.6 on, and at OpenAI itself: earlier ones keep beginnings unasked. Without it nothing is kept or
+            charged for.
         reasoning_effort: how much the model thinks before it answers. Thoughts are written tokens: they count against
             ``max_tokens``, and are paid for. The model's own default when left out.
         batch: whether requests go out as batches of OpenAI's, a whole stage at once: half the price, and replies
@@ -52,6 +58,7 @@ class OpenAI(SdkModel):
     api_key_env: str | None = "OPENAI_API_KEY"
     base_url: str = home
     sampling: bool | None = None
+    cache: bool = True
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     batch: bool = False
 
@@ -65,8 +72,17 @@ class OpenAI(SdkModel):
             return True
         return self.reasoning_effort == "none"
 
+    @property
+    def takes_breakpoints(self) -> bool:
+        """Whether it has to be told where the beginning ends that is to be kept: at OpenAI, from gpt-5.6 on.
+
+        Untold, it sets a breakpoint at the latest message, which in a judge's requests is another each time: all of it
+        is written into the cache, at a price, and nothing ever found there.
+        """
+        return self.base_url == self.home and _BREAKPOINTS.match(self.model) is not None
+
     def describe(self) -> dict[str, object]:
-        """All that may change a reply: model, server, and the settings that are sent."""
+        """All that may change a reply: model, server, and the settings that are sent. Caching changes none."""
         return {
             "kind": self.kind,
             "model": self.model,
@@ -89,6 +105,10 @@ class OpenAI(SdkModel):
         }
         if not self.samples:
             ours |= dict.fromkeys(("temperature", "top_p", "seed", "logprobs", "top_logprobs"))
+        if self.takes_breakpoints:
+            ours["prompt_cache_options"] = _EXPLICIT
+            if self.cache and (marked := _marked(request)) is not None:
+                ours["messages"] = marked
         return chat_completions.body_of(self.model, request, {**ours, **self.extra_body})
 
     def reply_in(self, data: Mapping[str, Any], request: Request | None) -> Reply:
@@ -110,4 +130,21 @@ class OpenAI(SdkModel):
         )
 
     def _connected(self, sdk: ModuleType, **settings: Any) -> Any:
-        return sdk.AsyncOpenAI(**settings)
+        client = sdk.AsyncOpenAI(**settings)
+        if self.base_url != self.home:
+            # of OPENAI_ORG_ID and OPENAI_PROJECT_ID: whose account at OpenAI pays is nobody else's business
+            client.organization = client.project = None
+        return client
+
+
+def _marked(request: Request) -> list[dict[str, Any]] | None:
+    """The messages with a breakpoint at the end of the last system message in front; ``None`` where there is none."""
+    messages: list[dict[str, Any]] = [
+        {"role": message.role, "content": message.content} for message in request.messages
+    ]
+    place = next((place for place, one in enumerate(messages) if one["role"] != "system"), len(messages)) - 1
+    if place < 0:
+        return None
+    text = messages[place]["content"]
+    messages[place]["content"] = [{"type": "text", "text": text, "prompt_cache_breakpoint": _EXPLICIT}]
+    return messages

@@ -81,6 +81,11 @@ class SdkModel(RemoteModel):
     def _connected(self, sdk: ModuleType, **settings: Any) -> Any:
         """The SDK's asynchronous client."""
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with each request besides its body and the key, batches included."""
+        return {}
+
     # ------------------------------------------------------------ what they share
 
     @property
@@ -185,6 +190,9 @@ class SdkModel(RemoteModel):
                 timeout=self.timeout_s,
                 http_client=http,
             )
+            # not those of OPENAI_CUSTOM_HEADERS or ANTHROPIC_CUSTOM_HEADERS: they go before the key that the recipe
+            # names, would be sent to any server, and stand in no record of how a reply came to be
+            self._client._custom_headers = self.headers
         return self._client
 
     def _sdk(self) -> ModuleType:

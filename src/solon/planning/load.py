@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from solon.data.records import Usage, canonical
+from solon.ledger.schema import PAGE_BYTES
 from solon.models.base import ChatModel, Price, Request
 from solon.models.caching import Caching, caching_of
 from solon.models.tokens import TOKENS_OF_A_TURN, counter_of
 from solon.planning.nouns import Ways
 from solon.planning.unwritten import CHARACTERS_A_TOKEN, apart, size
 
-_PAGE = 4096
 _ROW = 311
 """Bytes of a row of the ledger besides request and reply: its key, names and numbers, and the fields of a reply."""
 _INDEX = 84
@@ -27,14 +27,12 @@ class Heap:
     Attributes:
         beginning: tokens of the instructions: the system messages in front.
         requests, read, written: how many, and their tokens, those of the beginning among those read.
-        long: of those read, the tokens of requests that are long enough to be kept whole.
     """
 
     beginning: int
     requests: int = 0
     read: int = 0
     written: int = 0
-    long: int = 0
 
 
 @dataclass
@@ -84,18 +82,16 @@ class Load:
         caching = self.caching
         keeps = caching is not None and any(heap.beginning >= caching.least for heap in self.heaps.values())
         saves = any(price is not None and price.cached not in (None, price.input) for price, _ in self.heaps)
-        found = caching is not None and caching.found
-        usage = self._fresh if caching is None or found else self._lost
         discount = self.can_batch and any(price is not None and price.batch < 1 for price, _ in self.heaps)
-        cached = found and keeps and saves
-        both = cached and discount and caching is not None and caching.in_batches
-        wasted = not found and caching is not None and any(heap.long for heap in self.heaps.values())
+        cached = keeps and saves
+        both = (
+            cached and discount and any(price is not None and price.batch_cached is not None for price, _ in self.heaps)
+        )
         return Ways(
-            plain=self._usd(times, usage),
+            plain=self._usd(times, self._fresh),
             cached=self._usd(times, self._kept) if cached else None,
-            batched=self._usd(times, usage, batched=True) if discount else None,
+            batched=self._usd(times, self._fresh, batched=True) if discount else None,
             both=self._usd(times, self._kept, batched=True) if both else None,
-            unwritten=self._usd(times, self._fresh) if wasted else None,
         )
 
     def _usd(self, times: float, usage: Callable[[Heap, float], Usage], *, batched: bool = False) -> float:
@@ -119,15 +115,11 @@ class Load:
         cached, fresh = (count * heap.beginning for count in (requests - write, write))
         return usage.model_copy(update={"cached_tokens": cached, "cache_write_tokens": fresh})
 
-    def _lost(self, heap: Heap, times: float) -> Usage:
-        """Long requests are written into the cache as a whole, and never found."""
-        return self._fresh(heap, times).model_copy(update={"cache_write_tokens": round(times * heap.long)})
-
 
 def load_of(model: ChatModel, asked: Iterable[tuple[Request, bool]]) -> Load:
     """Weighs requests; with each, whether the ledger holds its reply."""
     load = Load(model)
-    counter, least = counter_of(model), 0 if load.caching is None else load.caching.least
+    counter = counter_of(model)
     counted: dict[str, int] = {}
 
     def tokens(text: str) -> int:
@@ -148,14 +140,13 @@ def load_of(model: ChatModel, asked: Iterable[tuple[Request, bool]]) -> Load:
         heap.requests += 1
         heap.read += read
         heap.written += request.max_tokens
-        heap.long += read if read >= least else 0
     return load
 
 
 def _in_ledger(texts: int) -> int:
     """Bytes that a row takes: SQLite puts as many into a page as fit in whole, and what is longer into several."""
     row = _ROW + texts
-    return _INDEX + (row if row > _PAGE else _PAGE // (_PAGE // row))
+    return _INDEX + (row if row > PAGE_BYTES else PAGE_BYTES // (PAGE_BYTES // row))
 
 
 def _instructions(request: Request) -> Iterator[str]:

@@ -14,14 +14,12 @@ class Ways(Noun):
             many requests as may be under way at once still read it fresh, and write it.
         batched: as batches of the provider.
         both: as batches whose requests find the beginning in the cache.
-        unwritten: plain, without the charge for writing prompts into a cache in which nothing is ever found.
     """
 
     plain: float | None = None
     cached: float | None = None
     batched: float | None = None
     both: float | None = None
-    unwritten: float | None = None
 
 
 class Row(Noun):

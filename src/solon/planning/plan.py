@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from solon.models.base import ChatModel
+from solon.models.caching import caching_of
 from solon.planning.crowd import Crowd
 from solon.planning.estimating import Estimates, estimated
 from solon.planning.nouns import Change, Disk, Plan, Row
@@ -12,8 +13,6 @@ from solon.planning.rehearsal import name_of
 from solon.planning.rows import ESCALATED, Estimate
 from solon.planning.times import SECONDS_A_REQUEST, TOKENS_A_SECOND, total
 from solon.recipe import Opened, Recipe
-
-_NO_CACHE = "extra_body: {prompt_cache_options: {mode: explicit}}"
 
 
 def plan_of(opened: Opened, *, seconds_per_request: float | None = None) -> Plan:
@@ -51,12 +50,11 @@ def _sum(dollars: Iterator[float | None]) -> float | None:
 
 
 def _cheapest(row: Row) -> float | None:
-    """What a row costs in the cheapest way. What is saved on writing is saved in batches too."""
+    """What a row costs in the cheapest way."""
     ways = row.ways
     if ways.plain is None:
         return row.usd
-    spared = 1.0 if ways.unwritten is None or not ways.plain else ways.unwritten / ways.plain
-    return spared * min(one for one in (ways.plain, ways.cached, ways.batched, ways.both) if one is not None)
+    return min(one for one in (ways.plain, ways.cached, ways.batched, ways.both) if one is not None)
 
 
 # ---------------------------------------------------------------- what would be cheaper
@@ -76,13 +74,11 @@ def _changes(rows: list[Estimate]) -> Iterator[Change]:
             batched = sum((row.plain if row.batched is None else row.batched) or 0.0 for row in ways)
             if any(row.batched is not None for row in ways) and batched < usd:
                 yield Change(where=where, setting="batch: true", usd=usd, usd_then=batched)
-        if getattr(of_model[0].model, "cache", True) is False:
+        caching = caching_of(of_model[0].model)
+        if caching is not None and not caching.on:
             cached = sum((row.plain if row.cached is None else row.cached) or 0.0 for row in ways)
             if any(row.cached is not None for row in ways) and cached < usd:
                 yield Change(where=where, setting="cache: true", usd=usd, usd_then=cached)
-        spared = sum((row.plain or 0.0) - row.unwritten for row in ways if row.unwritten is not None)
-        if spared > 0:
-            yield Change(where=where, setting=_NO_CACHE, usd=usd, usd_then=usd - spared)
 
 
 # ---------------------------------------------------------------- what to know

@@ -103,7 +103,7 @@ def _canaries(kinds: Mapping[str, Canaries]) -> Iterator[Fact]:
 def _fared(canaries: Canaries) -> str:
     measured = canaries.share_lost
     others = reasons({"won": canaries.won, "tied": canaries.tied, "without a verdict": canaries.failed})
-    return f"{share_of(measured)} of {measured.n:,} lost, as they must{f' ({others})' if others else ''}"
+    return f"{share_of(measured)} of {measured.n:,} lost, and all should{f' ({others})' if others else ''}"
 
 
 def _canary_table(kinds: Mapping[str, Canaries]) -> Iterator[Table]:

@@ -160,5 +160,5 @@ class Labeled(Position):
 
     @property
     def usd_a_thousand(self) -> float:
-        """US dollars for 1,000 judgments, as these cost on average; not a number of none."""
+        """US dollars for 1,000 judgments, as these cost on average, canaries with them; not a number of none."""
         return 1000 * self.cost_usd / self.judgments if self.judgments else math.nan

@@ -20,6 +20,7 @@ from solon.data.tables import identity
 from solon.errors import PluginError, SolonError
 from solon.labelers.base import Labeler
 from solon.plugins.base import located
+from solon.stages.asked import batches_of, models_of
 from solon.stages.run import Run, Stage, stage, window
 from solon.stages.tally import ASKED_AGAIN, Accountant, Tally, Witness
 from solon.trust.canaries import Canaries, Canary, Counts
@@ -55,13 +56,15 @@ def label(run: Run) -> None:
             if work is None:
                 return
             assert given is not None
-            work.summary["labeler"] = labeler.name
+            work.summary.update(labeler=labeler.name, models=models_of(labeler))
             with atomic(work.file("judgments.jsonl")) as partial:
                 with _canaries(work) as canaries:
                     seen = asyncio.run(_label(run, labeler, given, partial, canaries))
                 seen = _concluded(run, labeler, given, partial) or seen
                 seen.tally.stop_if_too_many()
             work.summary.update(seen.summary())
+            if sent := batches_of(run.ledger, run.opened.name, "label"):
+                work.summary["batches"] = sent
             if canaries is not None:
                 canaries.told(work.summary)
             if isinstance(given, CandidateSet):

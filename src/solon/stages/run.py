@@ -68,7 +68,13 @@ class Run:
         try:
             with seldom_collecting():
                 async with Stream(
-                    self.ledger, run=name, stage=stage, max_usd=cap, on_event=on_event, keeps_worth=keeps_worth
+                    self.ledger,
+                    run=name,
+                    stage=stage,
+                    max_usd=cap,
+                    on_event=on_event,
+                    keeps_worth=keeps_worth,
+                    asks_remote=any(model.remote for model in models),
                 ) as stream:
                     yield stream
             self.directory.found[stage] = stream.found()

@@ -71,6 +71,7 @@ class Stream:
         clock: the time; tests pass ``solon.testing.VirtualClock()``.
         pace: how patiently batches of providers are gathered and looked at.
         keeps_worth: whether ``worth`` will be asked for, which takes a few bytes of memory for each call.
+        asks_remote: whether a remote model will be asked; found out at the first call otherwise.
 
     Attributes:
         tally: what was done so far.
@@ -88,6 +89,7 @@ class Stream:
         clock: Clock | None = None,
         pace: Pace = Pace(),
         keeps_worth: bool = False,
+        asks_remote: bool = False,
     ) -> None:
         self.tally = Tally()
         self._ledger = ledger
@@ -112,7 +114,7 @@ class Stream:
         self._lanes: dict[str, Lane] = {}
         self._lane_of: dict[int, tuple[ChatModel, Lane]] = {}
         self._under_way: dict[str, Flight] = {}
-        self._asked_remote = False
+        self._asked_remote = asks_remote
         self._worth: dict[str, float] | None = {} if keeps_worth else None
         self._maps: list[Any] = []  # held until they end: one that its reader dropped would otherwise work on
         self._token: Token[Stream | None] | None = None

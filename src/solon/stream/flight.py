@@ -111,6 +111,8 @@ class Flight:
 
     def land(self, reply: Reply) -> None:
         """Hands the reply out."""
+        if self.over:
+            return
         self._ended(reply)
         for one in self._waiting:
             if not one.done():
@@ -118,6 +120,8 @@ class Flight:
 
     def fail(self, error: BaseException) -> None:
         """Tells all who wait why there is no reply."""
+        if self.over:
+            return
         self._ended(error)
         for one in self._waiting:
             if one.done():

@@ -71,6 +71,7 @@ class Lane(Service):
         elif setting.journal is None or not self.model.remote:
             self._make_ready(flight)
         elif self._journalled < AHEAD * self._most:
+            self._journalled += 1
             self._journal(flight, setting.journal)
         else:
             self._behind.append(flight)
@@ -87,8 +88,8 @@ class Lane(Service):
             sent = self.purse.reservation(flight.call, flight.request)
         except InputError as error:
             flight.fail(error)
+            self._no_longer_journalled()
             return
-        self._journalled += 1
         journal.tell(sent, lambda outcome: self._guarded(flight, self._permitted, outcome))
 
     def _permitted(self, flight: Flight, outcome: Outcome | StorageError) -> None:
@@ -111,8 +112,17 @@ class Lane(Service):
             case NoRoom() if outcome.for_good:
                 flight.fail(self.purse.no_room(outcome))
             case _:  # another process has sent it, or a budget may have room in a moment
-                self._later(LOOK_AGAIN_S, flight)
+                self._later(LOOK_AGAIN_S, lambda: self._look_again(flight))
+                return
         self._no_longer_journalled()
+
+    def _look_again(self, flight: Flight) -> None:
+        if not flight.over and (lost := self._circuit.lost()) is not None:
+            flight.fail(lost)
+        if flight.over or self._setting.journal is None:
+            self._no_longer_journalled()
+        else:
+            self._journal(flight, self._setting.journal)
 
     def _no_longer_journalled(self) -> None:
         self._journalled -= 1
@@ -153,6 +163,8 @@ class Lane(Service):
         while flight is not None:
             try:
                 await self._send(flight)
+            except Exception as error:  # noqa: BLE001 - of somebody's ``on_event``, say: nobody may wait for ever
+                flight.fail(error)
             except BaseException:
                 self._leave()
                 raise
@@ -261,7 +273,7 @@ class Lane(Service):
         if error.throttled:  # the limiter makes it wait, together with all others
             self.begin(flight)
         else:
-            self._later(wait, flight)
+            self._later(wait, lambda: self.begin(flight))
 
     # ------------------------------------------------------------ other deeds than single calls
 
@@ -291,10 +303,10 @@ class Lane(Service):
 
     # ------------------------------------------------------------ small things
 
-    def _later(self, seconds: float, flight: Flight) -> None:
+    def _later(self, seconds: float, deed: Callable[[], None]) -> None:
         async def wait() -> None:
             await self._setting.clock.sleep(seconds)
-            self.begin(flight)
+            deed()
 
         self._task(wait())
 

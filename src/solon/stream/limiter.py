@@ -18,8 +18,9 @@ from solon.stream.bucket import Bucket
 from solon.stream.clock import Clock
 from solon.stream.findings import Findings, Found
 
-ALONE_S = 1.0
-"""How long the first call goes alone: a refused key comes back quicker than this, a long reply may take longer."""
+ALONE_S = 10.0
+"""How long the first call goes alone: a refused key comes back quicker than this, even where a provider's library has
+to be imported for it (2 to 5 seconds); a long reply may take longer."""
 
 WIDER = 0.25
 """Slots gained in a round of successes. A whole slot a round meets the limit so often that a sixth of the requests is

@@ -19,6 +19,11 @@ MOST_AHEAD = 32_768
 """And how many results, where a window is as large as a provider's batch."""
 
 
+TURN = 8
+"""How many items are begun before those that are at work get their turn: the first requests are on their way to a
+server while further ones are made."""
+
+
 async def ordered(
     deed: Callable[[Item], Awaitable[Result]],
     items: Iterable[Item],
@@ -39,7 +44,7 @@ async def ordered(
     begun: deque[tuple[Item, asyncio.Task[Result]]] = deque()
     failed: list[asyncio.Task[Result]] = []
     progress = asyncio.Event()
-    more = True
+    more, count = True, 0
 
     def ended(task: asyncio.Task[Result]) -> None:
         working.discard(task)
@@ -63,10 +68,16 @@ async def ordered(
                 task.add_done_callback(ended)
                 working.add(task)
                 begun.append((item, task))
-            if not begun:
+                count += 1
+                if count % TURN == 0 and not in_waves():
+                    await asyncio.sleep(0)
+            if not begun and not more:
                 return
             if failed:
                 raise _first(failed)
+            if not begun:  # those at work have ended, and are about to say so
+                await asyncio.sleep(0)
+                continue
             if not begun[0][1].done():
                 progress.clear()
                 await progress.wait()

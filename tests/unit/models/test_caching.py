@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,9 +23,11 @@ from solon.models.scripted import Scripted
         (Anthropic(model="claude-sonnet-4-5-20250929"), Caching(1024)),
         (Anthropic(model="claude-haiku-4-5", cache=False), Caching(4096, on=False)),
         (Anthropic(model="claude-next"), Caching(4096)),
-        (OpenAI(model="gpt-4o-mini"), Caching(1024, in_batches=False)),
+        (OpenAI(model="gpt-4o-mini"), Caching(1024)),
+        (OpenAI(model="gpt-4o-mini", cache=False), Caching(1024)),
         (OpenAI(model="gpt-5-mini"), Caching(1024)),
-        (OpenAI(model="gpt-5.6-luna"), Caching(1024, found=False)),
+        (OpenAI(model="gpt-5.6-luna"), Caching(1024)),
+        (OpenAI(model="gpt-5.6-luna", cache=False), Caching(1024, on=False)),
         (OpenAI(model="gpt-4o-mini", base_url="https://example.com/v1"), None),
         (Scripted(), None),
     ],
@@ -35,12 +36,6 @@ from solon.models.scripted import Scripted
 def test_who_keeps_what(model: ChatModel, expected: Caching | None) -> None:
     """Beginnings that are shorter are read afresh each time."""
     assert caching_of(model) == expected
-
-
-def test_openai_without_breakpoints_keeps_nothing() -> None:
-    """``mode: explicit`` and no breakpoint: the request does not use prompt caching."""
-    settings: dict[str, Any] = {"model": "gpt-6-luna", "extra_body": {"prompt_cache_options": {"mode": "explicit"}}}
-    assert caching_of(OpenAI.model_validate(settings)) is None
 
 
 def test_litellm_has_the_same_lengths() -> None:

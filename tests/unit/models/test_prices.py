@@ -59,7 +59,11 @@ def of_litellm() -> dict[str, Any]:
 def test_litellm_has_the_same_prices_where_both_know_a_model():
     """Also for each dated version that solon takes for the model without a date."""
     names = {"input": "input_cost_per_token", "output": "output_cost_per_token"}
-    cached = {"cached": "cache_read_input_token_cost", "cache_write": "cache_creation_input_token_cost"}
+    cached = {
+        "cached": "cache_read_input_token_cost",
+        "cache_write": "cache_creation_input_token_cost",
+        "batch_cached": "cache_read_input_token_cost_batches",
+    }
     compared, different = 0, []
     for name, theirs in of_litellm().items():
         provider = theirs.get("litellm_provider")
@@ -75,6 +79,12 @@ def test_litellm_has_the_same_prices_where_both_know_a_model():
         if ours.above is not None:
             above = theirs[f"input_cost_per_token_above_{ours.above.tokens // 1000}k_tokens"]
             assert ours.above.input == pytest.approx(above * 1e6)
+        if provider in ("openai", "anthropic") and name in table()[provider]:  # those whose batches solon knows
+            assert (ours.batch_cached is None) == ("cache_read_input_token_cost_batches" not in theirs), name
+            for field, key in names.items():
+                assert getattr(ours, field) * ours.batch == pytest.approx(
+                    theirs.get(f"{key}_batches", theirs[key]) * 1e6
+                )
     assert different == []
     assert compared >= len(ROWS)
 
@@ -122,6 +132,36 @@ def test_what_comes_with_a_batch_costs_half_however_long():
         usage = Usage(input_tokens=read, output_tokens=1000)
         alone, batched = (Reply(text="", usage=usage, batched=batched) for batched in (False, True))
         assert model.cost_of(batched) == pytest.approx(model.cost_of(alone) / 2)
+
+
+def batched(price: Price, *, cached: int) -> float:
+    return price.of(Usage(input_tokens=1_000_000, cached_tokens=cached), batched=True)
+
+
+def test_what_a_batch_reads_from_a_cache_costs_less_only_where_the_provider_says_so():
+    """A million tokens: GPT-4.1 reads at $2, in batches at $1, cached or not. Claude has a price for that."""
+    old, new = table()["openai"]["gpt-4.1"], table()["anthropic"]["claude-opus-5"]
+    assert (batched(old, cached=0), batched(old, cached=1_000_000)) == (1.0, 1.0)
+    assert (batched(new, cached=0), batched(new, cached=1_000_000)) == (2.5, 0.25)
+
+
+def test_a_recipes_price_counts_cached_tokens_of_a_batch_in_full():
+    """What is not known is never counted too low: $3 beside a batch price of $2; said, it is what was said."""
+    said = {"input": 4, "output": 8, "cached": 3, "batch": 0.5}
+    assert batched(Price(**said), cached=1_000_000) == 3
+    assert batched(Price(**said, batch_cached=1.5), cached=1_000_000) == 1.5
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"cached": 3}, {"cached": 1}, {"cache_write": 5}, {"cached": 3, "batch_cached": 4}]
+)
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_no_usage_costs_more_than_what_was_reserved(said: dict[str, float], in_batch: bool):
+    """All fresh, all read from the cache, all written into it."""
+    price = Price(input=4, output=8, batch=0.5, **said)
+    most = price.most(100, 10, batched=in_batch)
+    for kind in ({}, {"cached_tokens": 100}, {"cache_write_tokens": 100}):
+        assert price.of(Usage(input_tokens=100, output_tokens=10, **kind), batched=in_batch) <= most
 
 
 def test_no_reservation_is_too_small():

@@ -72,7 +72,7 @@ def test_a_run_without_labels_says_nothing_of_labels() -> None:
             {"canaries": CANARIES},
             "canaries",
             (
-                "90.0% [69.9 to 97.2] of 20 lost, as they must (2 without a verdict, 1 tied, 1 won); "
+                "90.0% [69.9 to 97.2] of 20 lost, and all should (2 without a verdict, 1 tied, 1 won); "
                 "refusals, which may be right: 3 of 5 lost"
             ),
         ),

@@ -14,7 +14,7 @@ from solon.errors import InputError, ModelRejected, PromptTooLong, StorageError
 from solon.ledger import Ledger
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.models.scripted import Scripted
-from solon.stream import Event, Stream, ask
+from solon.stream import Event, Retries, Stream, ask
 
 FREE = Price(input=0, output=0)
 
@@ -219,7 +219,7 @@ async def test_a_disk_that_fills_up_stops_the_stage_and_keeps_what_was_recorded(
         with pytest.raises(StorageError, match="free some space and run the same command again"):
             await stage(ledger)
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
-        assert 4 <= len(list(ledger.entries())) < 30
+        assert 4 <= len(list(ledger.entries())) < 100
 
 
 async def test_a_call_that_everybody_left_can_be_asked_again_at_once(tmp_path: Path):
@@ -238,3 +238,28 @@ async def test_a_call_that_everybody_left_can_be_asked_again_at_once(tmp_path: P
             assert [(await one).text for one in again] == ["slow hello", "yes"]
             assert stream.tally.sent == 2
     assert len(batched.seen) == 1
+
+
+@pytest.mark.parametrize("kind", ["answered", "retry", "unavailable"])
+async def test_a_listener_that_raises_is_heard_by_those_who_wait(kind: str, tmp_path: Path):
+    """A bug in somebody's progress bar must not leave a stage waiting for ever."""
+
+    def listen(event: Event) -> None:
+        if event.kind == kind:
+            raise RuntimeError("the bar is broken")
+
+    replies = [] if kind == "answered" else [{"when": "hello", "fault": "unavailable"}]
+    model = Scripted(replies=replies, default="yes", remote=True, price=FREE)
+    retries = Retries(tries=2 if kind == "retry" else 1, first_wait_s=0)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s", retries=retries, on_event=listen):
+            with pytest.raises(RuntimeError, match="the bar is broken"):
+                await ask(model, request())
+
+
+async def test_a_reply_that_the_ledger_cannot_hold_is_an_error_and_not_a_silence(tmp_path: Path):
+    """A server that counts 10 to the 30 tokens: no whole number of SQLite is that large."""
+    model = Scripted(answer=lambda _: Reply(text="x", usage=Usage(input_tokens=10**30)), remote=True, price=FREE)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger, pytest.raises(StorageError, match="could not record"):
+        async with Stream(ledger, run="r", stage="s"):
+            await ask(model, request())

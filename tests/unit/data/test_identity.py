@@ -1,0 +1,106 @@
+"""What names a record: the hash of its canonical JSON, however that is made."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import BaseModel
+
+from solon.data.identity import canonical, canonical_of, digest
+from solon.data.records import (
+    Candidates,
+    Completion,
+    Constitution,
+    Failed,
+    Judgment,
+    Message,
+    Preference,
+    Principle,
+    Prompt,
+    Provenance,
+    Question,
+    RatingScale,
+    Revised,
+    Revision,
+    Scored,
+    Usage,
+)
+from solon.models.base import Reply, Request
+
+ODD = 'half \ud800 of a pair, NUL \x00, "quotes", back\\slash, tab\t, \u2028, \x7f, \u202e and 🙂'
+PROMPT = Prompt.of(ODD, topic="sums", reference="4")
+COMPLETION = Completion(text=ODD, model="m", seed=7, temperature=1e-07, top_p=1.0, usage=Usage(output_tokens=2**60))
+PRINCIPLE = Principle(id="plain", text="Be plain.", topics=("a", "b"), weight=2.5)
+VOTE = Judgment(
+    prompt="p", principles=("a",), options=("x", "y"), labeler="l", outcome=Scored(scores=(1e16, -0.0), probability=0.1)
+)
+RECORDS = [
+    PROMPT,
+    COMPLETION,
+    Candidates(prompt=PROMPT, completions=(COMPLETION, COMPLETION), missing=1),
+    Question(prompt=PROMPT, principles=(PRINCIPLE,), options=(COMPLETION,)),
+    Question(prompt=PROMPT, options=(COMPLETION,), scale=RatingScale(low=1, high=10, meaning={1: "bad", 10: "good"})),
+    VOTE,
+    Judgment(
+        prompt="p",
+        principles=(),
+        options=("x",),
+        labeler="l",
+        outcome=Failed(reason="refused", raw=ODD),
+        rationale="é",
+        usage=Usage(input_tokens=3, estimated=True),
+        cost_usd=0.1 + 0.2,
+        votes=(VOTE,),
+    ),
+    Revised(completion=COMPLETION, rounds=(Revision(principle="a", critique="c", revision="r"),)),
+    Preference(prompt=PROMPT, chosen="a", rejected="b", margin=1 / 3, provenance=Provenance(prompt_id="p")),
+    Constitution(name="c", principles=(PRINCIPLE,)),
+    Reply(text=ODD, stop="length", usage=Usage(input_tokens=3), model="m"),
+    Reply(text="A", choices={"B": -2.5, "A": -0.0}, logits={"nothate": 1e-07}, batched=True),
+    Request(messages=(Message(role="user", content=ODD),), max_tokens=8, temperature=0.7, choices=("B", "A"), seed=3),
+    Request(messages=(Message(role="user", content="x"),), max_tokens=8, schema={"b": [1, None], "a": {"é": 1.5}}),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_the_quick_way_to_canonical_json_gives_the_very_same_text(record: BaseModel):
+    """Names of records and keys of the ledger hang on it, byte by byte."""
+    assert canonical_of(record) == canonical(record.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_a_record_is_named_by_its_content(record: BaseModel):
+    """So the same thing has the same name in every run and on every machine."""
+    if not isinstance(record, Constitution):  # its name leaves out who wrote it and how it is tested
+        assert record.id == digest(record.model_dump(mode="json"))[:16]
+
+
+def test_a_request_is_written_without_what_came_later_unless_it_is_set():
+    """A ledger from before a field existed still holds the replies to requests without it."""
+    for record in RECORDS:
+        if isinstance(record, Request):
+            assert record.written() == canonical(record.content())
+
+
+def test_a_name_is_what_it_was_in_earlier_versions():
+    """These were computed by the first version of solon; a change would ask for everything again."""
+    assert Prompt.of("What is 2 + 2?").id == "eda6e8bea75e3f22"
+    assert Completion(text="4", model="given").id == "91699d54eac7fea2"
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_has_no_canonical_json(number: float):
+    """JSON has no such number, and a hash of something else would name something else."""
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_of(Scored(scores=(number,)))
+
+
+def test_a_text_of_a_kind_of_its_own_is_written_as_its_text():
+    """A path that remembers its folder is a text to everybody else."""
+
+    class Marked(str):
+        __slots__ = ()
+
+    record = Completion.model_construct(**{**COMPLETION.__dict__, "text": Marked("x")})
+    assert canonical_of(record) == canonical_of(record.model_copy(update={"text": "x"}))
