@@ -13,7 +13,8 @@ from solon.recipe import Recipe, read
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "examples/quickstart/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(ROOT / "examples" / name / "README.md" for name in ("quickstart", "labeling")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 

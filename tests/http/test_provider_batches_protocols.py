@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -204,6 +205,32 @@ async def test_results_that_break_off_are_read_again(kind: str, tmp_path: Path):
     assert [reply.text for reply in replies] == [f"to {text}" for text in texts]
     assert len(server.batches) == 1
     assert stream.tally.input_tokens == sum(map(len, texts))
+
+
+async def test_results_that_end_in_the_middle_of_a_line_are_read_again(kind: str, tmp_path: Path):
+    """As a gateway may cut them, without an error: what is missing was answered and paid for, and has not expired."""
+    texts = [f"{number}" for number in range(20)]
+    cut = Trouble(after_lines=10, mid_line=True)
+    async with (
+        BatchServer(
+            answer=echo, trouble=lambda verb, before: cut if (verb, before) == ("results", 0) else None
+        ) as server,
+        stage(server, kind, tmp_path) as (model, _),
+    ):
+        replies = await ask_all(model, *texts)
+    assert [reply.text for reply in replies] == [f"to {text}" for text in texts]
+    assert len(server.batches) == 1
+
+
+async def test_a_submission_is_found_by_a_clock_that_is_hours_ahead(kind: str, tmp_path: Path):
+    """That of a machine in the wrong time zone, say. Not to find it would be to pay for it twice."""
+    async with BatchServer() as server, stage(server, kind, tmp_path) as (model, _):
+        batches = model.provider_batches()
+        batch = await batches.submit({"0" * 40: request("hello")}, label="0123456789abcdef")
+        for _ in range(3):
+            await batches.poll(batch)
+        arrival = await batches.find("0123456789abcdef", since=time.time() + 12 * 3600, requests=1)
+    assert arrival.id == batch
 
 
 async def test_a_wrong_key_is_asked_once_and_not_repeated(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -79,12 +79,14 @@ RECIPES = {
     "verifier_code": Expected(
         14, 0, {"preference": 8, "unpaired": 14, "reward": 14, "sft": 6}, {"tested": 1, "untested": 0, "cheat": 0}
     ),
-    "classifier": Expected(144, 0, RATED, MANNERS),
-    "reward_model": Expected(144, 0, RATED, MANNERS),
-    # 3 members; two pairs are lost to the one that leans to what comes first
-    "panel": Expected(208, 624, {"preference": 102, "unpaired": 114, "sft": 40}),
-    # 208 to the hasty judge, and 46 of them to the careful one
-    "cascade": Expected(208, 254, COMPARED),
+    # one rude response to each of 40 prompts; between the others it sees no difference
+    "classifier": Expected(144, 0, {**RATED, "preference": 40}, MANNERS),
+    # it also prefers a kind word, of which some have more
+    "reward_model": Expected(144, 0, {**RATED, "preference": 79}, MANNERS),
+    # 3 members; three pairs are lost to the one that leans to what comes first
+    "panel": Expected(208, 624, {"preference": 101, "unpaired": 112, "sft": 40}),
+    # 208 to the hasty judge, and 70 of them to the careful one
+    "cascade": Expected(208, 278, COMPARED),
     # 20 pairs; on two of them people balance each other
     "human": Expected(40, 0, {"preference": 18, "unpaired": 36, "sft": 18}),
     # on those two the judge decides
@@ -104,8 +106,7 @@ BEHIND_A_NETWORK = {
     "anthropic": Expected(208, 208, COMPARED),
     "litellm": Expected(208, 208, COMPARED),
     "openai_batch": Expected(144, 144, RATED),
-    # without log-probabilities a score is a whole number, and two responses to one prompt have the same
-    "anthropic_batch": Expected(144, 144, {**RATED, "preference": 103}),
+    "anthropic_batch": Expected(144, 144, RATED),
 }
 FROM_THE_HUB = "hate_speech"
 EVERY = sorted([*RECIPES, *BEHIND_A_NETWORK, FROM_THE_HUB])
@@ -171,7 +172,7 @@ def _readme() -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() - {"classifier"}))
 async def test_a_recipe_labels_everything_and_builds_what_the_readme_says(name: str, tmp_path: Path) -> None:
     """No judgment fails, no request is made twice, and what is chosen is known to be no worse."""
     async with JudgeServer() as server:
@@ -261,13 +262,13 @@ async def test_the_simulated_judge_passes_every_case_of_the_constitution(tmp_pat
 
 @pytest.mark.slow
 async def test_the_hate_speech_recipe_runs_with_the_tiny_classifier_in_its_place(tmp_path: Path) -> None:
-    """The labels have the same names, so the weights are all that differs."""
+    """The labels have the same names, so the weights are all that differs: in either recipe they say the same."""
+    _as_expected(await solon("run", "classifier", tmp_path, None), RECIPES["classifier"], "classifier")
     stand_in = f"label.model={LABELING / 'models' / 'rudeness'}"
-    _as_expected(
-        await solon("run", FROM_THE_HUB, tmp_path, None, stand_in, "label.threads=1"),
-        RECIPES["classifier"],
-        "classifier",
-    )
+    ran = await solon("run", FROM_THE_HUB, tmp_path, None, stand_in, "label.threads=1")
+    _as_expected(ran, RECIPES["classifier"], FROM_THE_HUB)
+    said = (tmp_path / "runs" / name / "judgments.jsonl" for name in ("classifier", FROM_THE_HUB))
+    assert len({path.read_bytes() for path in said}) == 1
 
 
 @pytest.mark.slow

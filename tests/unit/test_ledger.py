@@ -361,3 +361,33 @@ def test_a_cap_is_never_overrun_by_many_at_once(tmp_path: Path):
         with ThreadPoolExecutor(8) as pool:
             granted = list(pool.map(try_one, range(200)))
     assert sum(granted) == 142
+
+
+def test_a_full_budget_is_looked_into_once_for_a_whole_group(tmp_path: Path):
+    """3,000 calls are open and 3,000 more are refused: looking at each of the first for each of the others takes half
+    a minute, in which no other process can write. Counted in steps of SQLite's machine, some 50 million of those.
+    """
+    budget = Budget("b", 3000e-9)
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.apply([Sent(call(f"{number}"), 1, (budget,)) for number in range(3000)])
+        ledger._writing.set_progress_handler(step, 1000)
+        outcomes = ledger.apply([Sent(call(f"more {number}"), 1, (budget,)) for number in range(3000)])
+    assert all(outcome == NoRoom("b", cap=3000, needed=1, spent=0, in_doubt=0) for outcome in outcomes)
+    assert steps < 2000
+
+
+def test_what_comes_to_be_in_doubt_in_a_group_is_counted_in_it(tmp_path: Path):
+    """600 of 1,000 are in doubt from the change before on, and one more of 500 does not fit for good."""
+    budget = Budget("b", 1000e-9)
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        first = sent(ledger, call("a"), 600, budget)
+        assert isinstance(first, Ticket)
+        assert sent(ledger, call("b"), 500, budget) == NoRoom("b", cap=1000, needed=500, spent=0, in_doubt=0)
+        _, refused = ledger.apply([Doubted(first), Sent(call("b"), 500, (budget,))])
+    assert refused == NoRoom("b", cap=1000, needed=500, spent=600, in_doubt=600)

@@ -74,6 +74,8 @@ class Pairwise(VerdictJudge):
             # one match, of two completions, needs no task beside this one
             matches = await asyncio.gather(*each) if len(each) > 1 else [await each[0]]
             judgments.extend(judgment for match in matches for judgment in match)
+            if len(players) == 2:
+                return [None]  # whoever wins the only match meets nobody
             return [_winner(pair, players, verdict(match, by_id)) for pair, match in zip(pairs, matches, strict=True)]
 
         await meet(self.pairing, len(players), Random(f"{self.seed}:{prompt.id}:knockout"), play)

@@ -36,6 +36,11 @@ class Budgets:
         self._db = connection
         self._owners = owners
         self._caps: dict[str, int] = {}
+        self._doubts: dict[str, int] = {}
+
+    def look_again(self) -> None:
+        """Calls may have come to be in doubt, or have ended. Called before each change; a group of sent ones is one."""
+        self._doubts.clear()
 
     def reserve(self, budgets: tuple[Budget, ...], amount: int) -> Budget | None:
         """Reserves the amount in all of them; or in none, and tells in which there is no room."""
@@ -55,9 +60,17 @@ class Budgets:
         cap, spent = self._db.execute(
             "SELECT cap_nano_usd, spent_nano_usd FROM budgets WHERE name = ?", (budget.name,)
         ).fetchone()
-        open_calls = self._db.execute(_OPEN_BY_OWNER, (budget.name,)).fetchall()
-        doubt = sum(amount for owner, doubtful, amount in open_calls if doubtful or not self._owners.alive(owner))
+        doubt = self._in_doubt(budget.name)
         return NoRoom(budget.name, cap, needed, spent + doubt, doubt)
+
+    def _in_doubt(self, name: str) -> int:
+        """What is reserved in it by calls in doubt: a look at every open call, so one look is for all of a group."""
+        if name not in self._doubts:
+            open_calls = self._db.execute(_OPEN_BY_OWNER, (name,)).fetchall()
+            self._doubts[name] = sum(
+                amount for owner, doubtful, amount in open_calls if doubtful or not self._owners.alive(owner)
+            )
+        return self._doubts[name]
 
     def forget(self) -> None:
         """What was remembered as written may have been undone."""

@@ -56,6 +56,7 @@ class Groups:
 
     def apply(self, changes: Sequence[Single]) -> list[Outcome]:
         """Writes all of them; one outcome a change, in their order."""
+        self._budgets.look_again()
         answered = [change for change in changes if isinstance(change, Answered)]
         sent = [change for change in changes if isinstance(change, Sent)]
         closed = [(change.ticket, 0) for change in changes if isinstance(change, Dropped)]

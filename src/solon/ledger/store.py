@@ -79,8 +79,11 @@ class Ledger:
 
     def get(self, key: str) -> Reply | None:
         """The reply to the call of that key, or ``None``."""
-        with self._storage(_SAFE):
+        try:
             return reading.find(self._reading, key)
+        except (sqlite3.Error, OSError):
+            with self._storage(_SAFE):  # entered only now: a million replies are looked up this way
+                raise
 
     def entries(self, *, run: str | None = None, stage: str | None = None) -> Iterator[Entry]:
         """Every reply, in the order in which they were recorded; if asked, those first paid by one run or stage."""

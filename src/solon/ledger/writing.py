@@ -78,6 +78,7 @@ class Writer:
         return [self._apply(change) for change in changes]
 
     def _apply(self, change: Change) -> Outcome:
+        self._budgets.look_again()
         match change:
             case Sent():
                 return self.send(change)

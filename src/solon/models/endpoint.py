@@ -18,6 +18,7 @@ from yarl import URL
 from solon.errors import ModelError
 from solon.models.base import FREE, Price, Reply, Request
 from solon.models.chat_completions import body_of, error_of, reply_of
+from solon.models.deadlines import Deadlines
 from solon.models.network import network_error
 from solon.models.remote import RemoteModel, address, is_own_address, server_of, without_key
 from solon.models.wire import MOST_BYTES, json_bytes, unusable
@@ -32,6 +33,7 @@ class _Line:
     session: aiohttp.ClientSession
     url: URL
     who: str
+    deadlines: Deadlines
     loop: asyncio.AbstractEventLoop
 
     @property
@@ -88,17 +90,17 @@ class Endpoint(RemoteModel):
         key = self.key()
         # the one place where aiohttp's errors become ours, and where no message may hold the key
         try:
-            return await self._exchange(request, key)
+            line = self._line
+            if line is None or not line.is_open:
+                line = self._line = self._connect(key)
+            return await line.deadlines.within(self._exchange(line, request))
         except ModelError as error:
             without_key(error, key)
             raise
         except (aiohttp.ClientError, OSError) as error:
             raise network_error(error, self.who, self.timeout_s) from error
 
-    async def _exchange(self, request: Request, key: str | None) -> Reply:
-        line = self._line
-        if line is None or not line.is_open:
-            line = self._line = self._connect(key)
+    async def _exchange(self, line: _Line, request: Request) -> Reply:
         body = json_bytes(body_of(self.model, request, self.extra_body))
         async with line.session.post(line.url, data=body, allow_redirects=False) as response:
             raw = await _read(response, line.who)
@@ -125,11 +127,11 @@ class Endpoint(RemoteModel):
             headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})},
             # the stream bounds what is under way; a second bound would only hide where calls wait
             connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=CONNECT_S),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_S, self.timeout_s)),
             # each request stands for itself
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        return _Line(session, url, self.who, asyncio.get_running_loop())
+        return _Line(session, url, self.who, Deadlines(self.timeout_s), asyncio.get_running_loop())
 
 
 async def _read(response: aiohttp.ClientResponse, who: str) -> bytes:

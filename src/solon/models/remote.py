@@ -15,6 +15,7 @@ from solon.data.records import canonical
 from solon.errors import ModelRejected
 from solon.models.base import ChatModel, Limits, Price
 from solon.models.prices import Listed
+from solon.models.wire import CUT
 
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 """What the name of an environment variable looks like."""
@@ -169,14 +170,24 @@ def no_key(model: str, variable: str) -> str:
     return f"{model} needs a key, and the environment variable {variable} is not set"
 
 
+_TELLING = 6
+"""So much of the beginning of a key is no secret yet: providers begin all of theirs alike."""
+
+
 def without_key(error: Exception, key: str | None) -> None:
-    """Takes the key out of an error's message, should a server have repeated it there."""
-    if key is not None and key in str(error):
+    """Takes the key out of an error's message, should a server have repeated it there; also where it was cut short."""
+    if key is not None:
         error.args = tuple(_masked(part, key) for part in error.args)
 
 
 def _masked(part: Any, key: str) -> Any:
-    return part.replace(key, "[key]") if isinstance(part, str) else part
+    if not isinstance(part, str):
+        return part
+    part = part.replace(key, "[key]")
+    if CUT in part:
+        for length in range(len(key) - 1, _TELLING, -1):
+            part = part.replace(f"{key[:length]}{CUT}", f"[key]{CUT}")
+    return part
 
 
 @lru_cache(maxsize=64)

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 LONGEST_LINE = 64_000_000
 """A result of more bytes is none."""
 
-CLOCKS_DIFFER_S = 600.0
-"""How much the provider's clock may be behind ours, when it is asked for what was submitted since a moment."""
+CLOCKS_DIFFER_S = 26 * 3600.0
+"""How much the provider's clock may be behind ours, when it is asked for what was submitted since a moment. A wrong
+clock is often so by the hours of a time zone. To look through the batches of a day more costs little, and a batch that
+is not found is paid for twice."""
 
 _UNREAD = {"X-Stainless-Raw-Response": "stream"}  # how both SDKs are asked for a response that is not read yet
 
@@ -100,6 +102,8 @@ class SdkBatches:
                 await response.aclose()
             if (found := _object(rest)) is not None:
                 yield found
+            elif rest.strip():
+                raise unusable(model.who, f"broke off in the middle of a result: {shown(rest[-80:])}")
 
     def _error(self, status: int, headers: Mapping[str, str], raw: bytes, missing: str) -> ModelError:
         if status == 404 and missing:

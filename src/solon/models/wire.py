@@ -20,6 +20,9 @@ from solon.models.estimate import most_input_tokens
 MOST_BYTES = 10_000_000
 """A larger reply is not read: no reply within ``max_tokens`` is that long."""
 
+CUT = "…"
+"""Stands for the rest of what is too long for a message."""
+
 _SHOWN = 300
 _VERSION = re.compile(r"[-@:](\d[\d.-]*|latest|main)")
 _TOO_LONG = re.compile(
@@ -247,4 +250,4 @@ def shown(value: Any) -> str:
     text = value[: 8 * _SHOWN].decode("utf-8", "replace") if isinstance(value, bytes) else value
     text = text if isinstance(text, str) else json.dumps(text, default=str)
     text = " ".join("".join(char if char.isprintable() or char.isspace() else "?" for char in text).split())
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + CUT

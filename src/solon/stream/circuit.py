@@ -31,6 +31,7 @@ class Circuit:
         self._failed = 0
         self._finished = 0
         self._open = False
+        self._said = ""
         self._rejected: ModelRejected | None = None
         self._tries: deque[bool] = deque(maxlen=WINDOW)
         self._answered = 0
@@ -49,8 +50,9 @@ class Circuit:
         """Whether ``WELL`` of the last calls were answered at once, and there were some."""
         return len(self._tries) >= FIRST and self._answered >= WELL * len(self._tries)
 
-    def count(self, *, unavailable: bool) -> None:
-        """Counts a call that has ended: answered, or unavailable after all its retries."""
+    def count(self, *, unavailable: bool, said: str = "") -> None:
+        """Counts a call that has ended: answered, or unavailable after all its retries (``said``: why)."""
+        self._said = said or self._said
         if len(self._last) == WINDOW:
             self._bad -= self._last[0]
         self._last.append(unavailable)
@@ -84,10 +86,15 @@ class Circuit:
         if self._open:
             return ModelDown(
                 f"{self._name} is down: {self._failed} of {self._finished} calls failed after all their retries (the "
-                f"first {FIRST}, or {SHARE:.0%} of the last {WINDOW}). Everything so far is kept; run the same command "
-                "again when it answers"
+                f"first {FIRST}, or {SHARE:.0%} of the last {WINDOW}).{self._last_words} Everything so far is kept; "
+                "run the same command again when it answers"
             )
         return None
+
+    @property
+    def _last_words(self) -> str:
+        stop = "" if self._said.endswith((".", "?")) else "."
+        return f" The last: {self._said}{stop}" if self._said else ""
 
     def check(self) -> None:
         """Raises what makes any further call of this model pointless.

@@ -166,7 +166,8 @@ class Journey:
     async def _search(self) -> Arrival:
         """Whether the submission arrived, asked until it is sure, or until it no longer makes sense."""
         means, pace = self._means, self._means.pace
-        age, began, wait = time.time() - self._submitted_at, means.clock.now(), pace.first_s
+        # not below 0: the clock may have been put back since
+        age, began, wait = max(0.0, time.time() - self._submitted_at), means.clock.now(), pace.first_s
         self._heard_at, self.busy = began, False
         while True:
             arrival = await self._look(

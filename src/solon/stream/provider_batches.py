@@ -46,6 +46,7 @@ class ProviderBatches:
         self._no_room: dict[str, tuple[Asked, NoRoom]] = {}
         self._journeys: dict[Journey, asyncio.Task[None]] = {}
         self._stranded: list[Journey] = []
+        self._freed = False  # whether a batch has come back since those without room were decided on
         self._most = means.api.most_requests
         self._one_at_a_time = False
         self._not_before = 0.0
@@ -193,8 +194,9 @@ class ProviderBatches:
                 self._queue[asked.name] = asked
         if self._journeys:
             return  # a batch that comes back makes room, and first of all it is recorded
+        freed, self._freed = self._freed, False
         for asked, full in list(self._no_room.values()):
-            if full.for_good:
+            if full.for_good and not freed:
                 self._fail(asked, self._means.lane.purse.no_room(full))
             else:
                 del self._no_room[asked.name]
@@ -216,6 +218,7 @@ class ProviderBatches:
 
     def _is_back(self, journey: Journey, task: asyncio.Task[None]) -> None:
         del self._journeys[journey]
+        self._freed = self._freed or journey.size > 0
         self._news.set()
         if task.cancelled():
             self._stranded.append(journey)

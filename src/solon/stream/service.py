@@ -92,7 +92,7 @@ class Service:
 
     def gave_up(self, error: ModelUnavailable) -> None:
         """Counts a call that stays unanswered after all its retries."""
-        self._circuit.count(unavailable=True)
+        self._circuit.count(unavailable=True, said=str(error))
         self._setting.tally.unavailable += 1
         self._tell("unavailable", str(error))
 

@@ -43,11 +43,13 @@ class Trouble:
         status: what is answered; 0 breaks the connection.
         done: whether what was asked for is done all the same, so that only the answer is lost.
         after_lines: of results, how many come before the connection breaks.
+        mid_line: whether they end there in the middle of a line, as if that were all, and no connection breaks.
     """
 
     status: int = 500
     done: bool = False
     after_lines: int | None = None
+    mid_line: bool = False
 
 
 class BatchServer(FaultServer):
@@ -96,6 +98,7 @@ class BatchServer(FaultServer):
         self._problems = list(problems)
         self._most_queued = most_queued
         self._trouble = trouble
+        self._cuts: dict[int, Trouble] = {}  # of requests whose results are cut, by ``id``
         self._watch = watch
         self._files: dict[str, bytes] = {}
         self._times: dict[tuple[str, str], int] = {}
@@ -131,7 +134,7 @@ class BatchServer(FaultServer):
                 await self._watch("before", verb, before)
             trouble = None if self._trouble is None else self._trouble(verb, before)
             if trouble is not None and trouble.after_lines is not None:
-                request["cut"] = trouble.after_lines
+                self._cuts[id(request)] = trouble
                 trouble = None
             answer: web.StreamResponse | None = None
             if trouble is None or trouble.done:
@@ -287,10 +290,13 @@ class BatchServer(FaultServer):
     async def _sent(self, request: web.Request, lines: Sequence[bytes]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         await response.prepare(request)
-        cut = request.get("cut")
+        trouble = self._cuts.pop(id(request), None)
         for number, line in enumerate(lines):
-            if number == cut:
-                if request.transport is not None:
+            if trouble is not None and number == trouble.after_lines:
+                if trouble.mid_line:
+                    await response.write(line[: len(line) // 2])
+                    await response.write_eof()
+                elif request.transport is not None:
                     request.transport.abort()
                 return response
             await response.write(line + b"\n")

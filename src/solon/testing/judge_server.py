@@ -10,6 +10,7 @@ Batches at ``http://127.0.0.1:8765``. What it says is decided by ``solon.testing
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -66,9 +67,8 @@ async def _serve(command: Sequence[str], port: int, minutes: float, faults: floa
     try:
         await server.__aenter__()
     except OSError as error:
-        typer.echo(
-            f"port {port} of 127.0.0.1: {error.strerror}. Is a judge running already? --port 0 takes any", err=True
-        )
+        why = os.strerror(error.errno or 0).lower()
+        typer.echo(f"port {port} of 127.0.0.1: {why}. Is a judge there already? --port 0 takes any", err=True)
         return 1
     try:
         typer.echo(f"OpenAI's format     {server.base_url}\nAnthropic's format  {server.root}", err=bool(command))

@@ -88,7 +88,8 @@ def qualities_in(principle: str) -> tuple[Quality, ...]:
 def merit(principles: str, prompt: str, response: str) -> float:
     """How well a response follows one principle, or several as a list with weights, in [0, 1].
 
-    Under several it is the mean by their weights; a tenth of that where one that must hold does not.
+    Under several it is the mean by their weights, drawn into the lowest tenth where one that must hold does not, and
+    into what is above that where all do.
 
     Args:
         principles: as they stand in the instructions to a judge (``solon.labelers.prompt.principles_text``).
@@ -106,7 +107,8 @@ def merit(principles: str, prompt: str, response: str) -> float:
             total, weights = total + float(mark[2]) * share, weights + float(mark[2])
     if not weights:
         return _mean(principles, prompt, response)
-    return total / weights * (0.1 if vetoed else 1.0)
+    mean = total / weights
+    return 0.1 * mean if vetoed else 0.1 + 0.9 * mean
 
 
 def critique(request: str, prompt: str, response: str) -> str:

@@ -86,7 +86,7 @@ def answer_to(body: Mapping[str, Any]) -> Answer:
     sections = sections_of(asked)
     principles = _PRINCIPLES.match(told)
     if sections and principles:
-        return _judged(str(body["model"]), told, principles[1], sections, seed=asked)
+        return _judged(str(body["model"]), told, principles[1], sections)
     said = [text for role, text in turns if role == "assistant"]
     users = [text for role, text in turns if role == "user"]
     if said and asked.startswith("Look again at your last response."):
@@ -104,10 +104,10 @@ def sections_of(text: str) -> dict[str, str]:
     return {heading[2]: text[heading.end() + 1 : following.start() - 1] for heading, following in pairwise(ours)}
 
 
-def _judged(model: str, told: str, principles: str, sections: dict[str, str], *, seed: str) -> Answer:
+def _judged(model: str, told: str, principles: str, sections: dict[str, str]) -> Answer:
     prompt, options = sections["prompt"], {name: text for name, text in sections.items() if name != "prompt"}
     merits = {name: merit(principles, prompt, text) for name, text in options.items()}
-    manner, rng = character_of(model), Random(f"{model}:{principles}:{seed}")
+    manner, rng = character_of(model), Random("\0".join((model, principles, *sections.values())))
     liked = {
         name: SHARPNESS * merits[name]
         + manner.first * (place == 0 and len(options) > 1)
@@ -123,7 +123,7 @@ def _judged(model: str, told: str, principles: str, sections: dict[str, str], *,
         low, high = (int(bounds[1]), int(bounds[2])) if bounds else (1, 5)
         return form.verdict("score", _scores(liked["response"] / SHARPNESS, low, high), why, number=True)
     if told.startswith("You rank"):
-        return form.ranking(_places(liked, ties="share a place" in told), why)
+        return form.ranking(_places(liked, ties="equally well share a place" in told), why)
     return form.verdict("verdict", _letters(liked, ties="C if both" in told), why)
 
 

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from solon.errors import ModelRejected
 from solon.models.anthropic import Anthropic
 from solon.models.base import Price
 from solon.models.litellm import LiteLLM
 from solon.models.openai import OpenAI
 from solon.models.prices import table
+from solon.models.remote import without_key
+from solon.models.wire import shown
 
 MAKES = {
     "openai": lambda **settings: OpenAI(**{"model": "gpt-5-mini", **settings}),
@@ -153,3 +156,12 @@ def test_a_server_of_ones_own_behind_an_sdk_is_not_taken_to_be_free():
     assert OpenAI(model="gpt-4o", base_url="http://localhost:4000/v1").cost() is None
     free = OpenAI(model="gpt-4o", base_url="http://localhost:4000/v1", price={"input": 0, "output": 0})
     assert free.cost() == Price(input=0, output=0)
+
+
+@pytest.mark.parametrize("before", [0, 250, 275, 280, 290, 298, 299, 300])
+def test_a_key_that_a_message_cuts_in_two_is_taken_out_of_it(before: int):
+    """A server that repeats it after so many characters; what is shown of a body ends after 300."""
+    key = "sk-" + "0123456789abcdef" * 2
+    error = ModelRejected(shown("x" * before + key + "y" * 300))
+    without_key(error, key)
+    assert not any(key[:length] in str(error) for length in range(len("sk-0123"), len(key) + 1))

@@ -566,10 +566,10 @@ async def test_a_budget_that_is_reached_stops_the_stage_after_what_is_paid_for_i
 # ---------------------------------------------------------------- taken up again
 
 
-async def left_behind(ledger: Ledger, provider: Provider, *texts: str) -> None:
+async def left_behind(ledger: Ledger, provider: Provider, *texts: str, max_usd: float | None = None) -> None:
     """A stage that was interrupted while it waited."""
     provider.polls = 10**9
-    async with stream(ledger):
+    async with stream(ledger, max_usd=max_usd):
         waiting = asyncio.ensure_future(ask_all(judge(provider), *texts))
         await provider.was_called["poll"].wait()
         waiting.cancel()
@@ -601,6 +601,32 @@ async def test_a_rerun_takes_the_batch_up_and_sends_only_what_is_new(ledger: Led
         assert await ask_all(judge(provider), "b", "c", "a") == ["to b", "to c", "to a"]
     assert [len(batch) for batch in provider.batches.values()] == [2, 1]
     assert [batch.phase for batch in ledger.batches()] == ["collected", "collected"]
+
+
+async def test_a_batch_that_is_taken_up_makes_room_in_the_budget_for_what_is_new(ledger: Ledger):
+    """Two reservations of $0.0000455 were left; a third does not fit into $0.0001 before they have come back for
+    $0.00001 each. Until then they count as spent, as nobody was at work on them when the ledger was asked.
+    """
+    provider = Provider(lambda text, times: Reply(text=text, usage=Usage(input_tokens=10, output_tokens=10)))
+    await left_behind(ledger, provider, "a", "b", max_usd=0.0001)
+    async with stream(ledger, max_usd=0.0001):
+        assert await ask_all(judge(provider), "a", "b", "c") == ["a", "b", "c"]
+    assert [len(batch) for batch in provider.batches.values()] == [2, 1]
+
+
+async def test_a_clock_that_was_put_back_holds_nobody_up(ledger: Ledger):
+    """The batch was sent, by the ledger, a day from now: it settles like one that was sent a moment ago."""
+    provider = Provider()
+    await left_behind(ledger, provider, "a")
+    ledger._writing.execute(
+        "UPDATE batches SET remote = NULL, phase = 'submitting', submitted_at = submitted_at + 86400"
+    )
+    provider.batches.clear()
+    provider.labels.clear()
+    clock = VirtualClock()
+    async with stream(ledger, clock=clock, pace=Pace(settle_s=60)):
+        assert await ask_all(judge(provider), "a") == ["to a"]
+    assert clock.now() < 120
 
 
 async def test_replies_that_nobody_asks_for_any_more_are_recorded_too(ledger: Ledger):

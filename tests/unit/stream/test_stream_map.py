@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import pytest
 
 from solon.data.records import Message
 from solon.errors import DataError, ModelRejected, ModelUnavailable
-from solon.ledger import Ledger
+from solon.ledger import Ledger, Sent
 from solon.models.base import Price, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Retries, Stream, ask
+from solon.stream.flight import Flight
+from solon.stream.retries import Attempts
 from solon.testing import VirtualClock
 
 FREE = Price(input=0, output=0)
@@ -184,3 +188,17 @@ async def test_a_window_holds_at_least_one():
     async with Stream(None, run="r", stage="s") as stream:
         with pytest.raises(ValueError, match="at least 1"):
             await read_all(stream.map(asyncio.sleep, [0], window=0))
+
+
+async def test_a_stream_holds_nothing_of_calls_that_are_over(tmp_path: Path):
+    """A million questions take no more memory than ten thousand."""
+    model = Scripted(default="yes", remote=True, price=Price(input=1, output=1), concurrency=4)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s", max_usd=1) as stream:
+            async for _ in stream.map(lambda number: ask(model, request(f"{number % 150}")), range(200), window=16):
+                pass
+            await asyncio.sleep(0)
+            gc.collect()
+            held = Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, Flight | Attempts | Sent))
+            assert held == {}
+            assert (stream.tally.sent, stream.tally.asked) == (150, 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic import PrivateAttr
 
 from solon.data.records import Message
 from solon.errors import ModelDown, ModelUnavailable
-from solon.models.base import ChatModel, Reply, Request
+from solon.models.base import ChatModel, Limits, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Event, Retries, Stream, ask
 from solon.stream.circuit import Circuit
@@ -154,7 +155,9 @@ async def test_once_twenty_calls_and_no_other_have_failed_the_model_is_down():
         for number in range(20):
             with pytest.raises(ModelUnavailable):
                 await ask(model, request(f"{number}"))
-        with pytest.raises(ModelDown, match="scripted is down: 20 of 20 calls failed"):
+        with pytest.raises(
+            ModelDown, match=r"scripted is down: 20 of 20 calls failed .* The last: scripted: unavailable\. "
+        ):
             await ask(model, request("20"))
     assert len(model.seen) == 20
 
@@ -175,32 +178,78 @@ async def test_a_model_of_which_a_tenth_still_works_is_not_down():
             await ask(model, request("good, but too late"))
 
 
+@dataclass
+class Account:
+    """A bucket of 40 requests that fills with 40 a second, in virtual time."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    left: float = 40.0
+    filled_at: float = 0.0
+    came: int = 0
+
+    def allows(self) -> bool:
+        """Whether one more request may come now."""
+        self.came += 1
+        now = self.clock.now()
+        self.left = min(40.0, self.left + 40 * (now - self.filled_at))
+        self.filled_at = now
+        if self.left < 1 - 1e-6:  # rounding
+            return False
+        self.left -= 1
+        return True
+
+
 class RateLimited(ChatModel):
-    """A server with a bucket of 40 requests that fills with 40 a second, and 50 ms of latency, in virtual time."""
+    """A server that allows 40 requests a second to an account, with 50 ms of latency."""
 
     kind: ClassVar[str] = "rate-limited"
+    label: str = "model"
     says_when: bool = False
-    _clock: VirtualClock = PrivateAttr(default_factory=VirtualClock)
-    _bucket: float = PrivateAttr(default=40.0)
-    _filled_at: float = PrivateAttr(default=0.0)
-    _came: int = PrivateAttr(default=0)
+    a_minute: int | None = None
+    _account: Account = PrivateAttr(default_factory=Account)
 
     @property
     def max_in_flight(self) -> int:
         """So many at once."""
         return 64
 
+    @property
+    def remote(self) -> bool:
+        """Behind a network."""
+        return True
+
+    @property
+    def provider(self) -> str:
+        """One for all of this kind."""
+        return self.kind
+
+    @property
+    def name(self) -> str:
+        """``label``."""
+        return self.label
+
+    @property
+    def limits(self) -> Limits:
+        """``a_minute``."""
+        return Limits(requests_per_minute=self.a_minute)
+
+    @property
+    def account(self) -> Account:
+        """Whose requests are counted."""
+        return self._account
+
+    def on(self, account: Account) -> RateLimited:
+        """The same model, on somebody else's account."""
+        self._account = account
+        return self
+
     async def complete(self, request: Request) -> Reply:
         """One attempt."""
-        self._came += 1
-        now = self._clock.now()
-        self._bucket = min(40.0, self._bucket + 40 * (now - self._filled_at))
-        self._filled_at = now
-        if self._bucket < 1:
-            await self._clock.sleep(0.005)
+        clock = self._account.clock
+        if not self._account.allows():
+            await clock.sleep(0.005)
             raise ModelUnavailable("too many", throttled=True, retry_after=1.0 if self.says_when else None)
-        self._bucket -= 1
-        await self._clock.sleep(0.05)
+        await clock.sleep(0.05)
         return Reply(text="ok")
 
 
@@ -209,12 +258,45 @@ async def test_a_rate_limit_loses_no_call_and_costs_little(says_when: bool):
     """40 a second and 1,000 calls, 64 at once: ideal 24 s and 1,000 requests; allowed 27 s and 1,150 (issue 3)."""
     model = RateLimited(says_when=says_when)
     events: list[Event] = []
-    async with Stream(None, run="r", stage="s", clock=model._clock, on_event=events.append):
+    async with Stream(None, run="r", stage="s", clock=model.account.clock, on_event=events.append):
 
         async def deed(number: int) -> str:
             return (await ask(model, request(f"{number}"))).text
 
         replies = [await asyncio.gather(*(deed(number) for number in range(1000)))]
     assert replies == [["ok"] * 1000]
-    assert model._clock.now() <= 27
-    assert model._came <= 1150
+    assert model.account.clock.now() <= 27
+    assert model.account.came <= 1150
+
+
+async def test_what_the_limiter_found_of_a_provider_is_told():
+    """The server allows 40 a second at 50 ms each, which is 2 at a time."""
+    model = RateLimited()
+    async with Stream(None, run="r", stage="s", clock=model.account.clock) as stream:
+        await asyncio.gather(*(ask(model, request(f"{number}")) for number in range(400)))
+        (found,) = stream.found()
+    assert (found.most, found.answered) == (64, 400)
+    assert str(found) == "model: settled at 2 in flight, 43 replies a second"  # 40, and the 40 of the full bucket
+
+
+async def test_with_the_limit_set_not_one_request_is_refused():
+    """2,400 a minute: 40 at once and then 40 a second. 400 calls take 9 s, and each is sent once."""
+    model = RateLimited(a_minute=2400)
+    async with Stream(None, run="r", stage="s", clock=model.account.clock) as stream:
+        await asyncio.gather(*(ask(model, request(f"{number}")) for number in range(400)))
+        assert (stream.tally.sent, stream.tally.throttled) == (400, 0)
+        assert str(*stream.found()) == "model: no limit met with up to 64 in flight, 44 replies a second"
+    assert 9 <= model.account.clock.now() <= 9.2
+
+
+async def test_what_a_provider_says_to_one_model_slows_all_of_its_models():
+    """Two models of 64 on one account: 128 begin, of which 88 are refused; after that it is as if there were one."""
+    one = RateLimited(label="one")
+    other = RateLimited(label="other").on(one.account)
+    async with Stream(None, run="r", stage="s", clock=one.account.clock) as stream:
+        models = (one, other)
+        await asyncio.gather(*(ask(models[number % 2], request(f"{number}")) for number in range(1000)))
+        (found,) = stream.found()
+    assert (found.most, found.answered) == (128, 1000)
+    assert one.account.clock.now() <= 27
+    assert one.account.came <= 1150 + 88
