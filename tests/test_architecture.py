@@ -19,7 +19,7 @@ LAYERS = [
     ["data.records", "data.identity", "data.results"],
     ["plugins", "plugins.base", "document"],
     ["statistics", "sandbox"],
-    ["models.base", "models.batch", "models.estimate", "models.remote", "models.prices"],
+    ["models.base", "models.batch", "models.estimate", "models.remote", "models.prices", "models.deadlines"],
     ["labelers.base", "trainers.base", "evaluation.base"],
     ["plugins.registry"],
     ["data"],

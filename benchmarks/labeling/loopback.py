@@ -259,7 +259,7 @@ def write_project(folder: Path, *, calls: int, base_url: str, concurrency: int, 
 
 
 def label_stage(recipe: Path) -> dict[str, Any]:
-    """Runs the label stage of a project from nothing, and says how it went: wall and CPU seconds, summary, what was found.
+    """Runs the label stage of a project from nothing; says wall and CPU seconds, the summary, and what was found.
 
     What a user waits for once, whatever the number of calls (imports, reading the recipe), is outside of the times.
     """

@@ -11,6 +11,8 @@ import pytest
 
 from project import RECIPE, SAMPLING, Project, artifacts, jsonl, small_project
 
+pytestmark = pytest.mark.slow  # a process or several for each test
+
 JUDGE = "{kind: pairwise, judge: {kind: scripted, default: I like turtles}}"
 
 

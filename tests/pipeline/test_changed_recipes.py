@@ -8,6 +8,8 @@ import pytest
 
 from project import RECIPE, SAMPLING, Project, artifacts
 
+pytestmark = pytest.mark.slow  # a process or several for each test
+
 
 def test_a_verb_for_a_stage_that_the_recipe_has_not_does_nothing(project: Project) -> None:
     """`solon sample` must not go on to judge, which may cost money."""

@@ -12,6 +12,8 @@ import pytest
 
 from project import SAMPLING, artifacts, jsonl, small_project
 
+pytestmark = pytest.mark.slow  # a process or several for each test
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

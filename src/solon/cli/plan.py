@@ -101,11 +101,13 @@ def _way_sum(rows: Sequence[Row], way: str) -> str:
 
 
 def _sums(planned: Plan) -> list[str]:
+    from solon.planning.plan import A_CENT
+
     said = [
         f"`{change.setting}` on {change.where}: ${change.usd_then:,.2f} instead of ${change.usd:,.2f}"
         for change in planned.changes
     ]
-    if planned.usd and planned.usd_cheapest is not None and planned.usd_cheapest < planned.usd:
+    if planned.usd and planned.usd_cheapest is not None and planned.usd_cheapest <= planned.usd - A_CENT:
         said.append(
             f"Cheapest, all of that and every cache hit: ${planned.usd_cheapest:,.2f} instead of ${planned.usd:,.2f}"
         )

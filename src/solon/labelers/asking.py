@@ -8,7 +8,7 @@ from typing import Generic, TypeVar, assert_never
 
 from solon.data.records import Failed, Usage
 from solon.errors import ModelUnavailable, PromptTooLong
-from solon.models.base import ChatModel, Reply, Request
+from solon.models.base import ROOM_TO_REASON, ChatModel, Reply, Request
 from solon.stream import ask
 
 T = TypeVar("T")
@@ -70,3 +70,13 @@ async def asked(judge: ChatModel, request: Request, read: Callable[[Reply], T | 
         if not isinstance(outcome, Failed):
             break
     return Answer(outcome, text, usage, cost)
+
+
+def too_little_room(model: ChatModel, max_tokens: int) -> list[str]:
+    """What to say of a model that would be cut off while it still thinks; nothing of any other."""
+    if not model.reasons or max_tokens >= ROOM_TO_REASON:
+        return []
+    return [
+        f"{model.name} reasons before it answers, and would be cut off at {max_tokens} tokens, its thoughts included. "
+        "Set `max_tokens: 1000` beside it, or turn its reasoning off where that can be done"
+    ]

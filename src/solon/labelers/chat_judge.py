@@ -9,7 +9,7 @@ from typing import Literal, TypeVar, assert_never
 from pydantic import NonNegativeInt, PositiveInt
 
 from solon.data.records import Constitution, Failed, Principle, Prompt
-from solon.labelers.asking import Answer, asked
+from solon.labelers.asking import Answer, asked, too_little_room
 from solon.labelers.base import Labeler
 from solon.models.base import ChatModel, Reply, Request
 from solon.plugins.registry import AnyChatModel
@@ -40,6 +40,10 @@ class ChatJudge(Labeler):
     def models(self) -> tuple[ChatModel, ...]:
         """The judge."""
         return (self.judge,)
+
+    def problems(self) -> list[str]:
+        """The judge's, and that there is no room for what it thinks before it answers."""
+        return [*super().problems(), *too_little_room(self.judge, self.longest_reply)]
 
     @property
     def longest_reply(self) -> int:

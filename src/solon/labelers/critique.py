@@ -25,7 +25,7 @@ from solon.data.records import (
     Usage,
     digest,
 )
-from solon.labelers.asking import Answer, asked
+from solon.labelers.asking import Answer, asked, too_little_room
 from solon.labelers.base import Labeler
 from solon.labelers.neutral import neutral, original
 from solon.labelers.prompt import fill, template
@@ -88,6 +88,10 @@ class Critique(Labeler):
     def expected_questions(self, completions: int, principles: int) -> int:
         """Requests, at most: a critique and a revision, each round of each response."""
         return 2 * self.rounds * self._revised(completions) if principles else 0
+
+    def problems(self) -> list[str]:
+        """The model's, and that there is no room for what it thinks before it answers."""
+        return [*super().problems(), *too_little_room(self.model, self.max_tokens)]
 
     @property
     def longest_reply(self) -> int:

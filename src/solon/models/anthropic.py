@@ -22,6 +22,7 @@ from solon.models.wire import complaint
 SAMPLING_VERSION = "2023-06-01"
 """The last version of the API that takes a temperature; from 2026-10-21 on, any is an error, even the default."""
 
+_THINKS = re.compile(r"claude-[a-z]+-([5-9]|\d\d)(?!\d)")
 _SAMPLING = re.compile(r"\b(temperature|top_p|top_k)\b")
 
 
@@ -70,6 +71,13 @@ class Anthropic(SdkModel):
             "effort": self.effort,
             "extra_body": dict(self.extra_body),
         }
+
+    @property
+    def reasons(self) -> bool:
+        """Whether it thinks before it answers: ``thinking``, or what its name says. From generation 5 on they do."""
+        if self.thinking is not None:
+            return self.thinking == "adaptive"
+        return _THINKS.match(self.model.lower()) is not None
 
     @property
     def headers(self) -> dict[str, str]:

@@ -137,6 +137,10 @@ class Limits(Settings):
     tokens_per_minute: PositiveInt | None = None
 
 
+ROOM_TO_REASON = 256
+"""A model that reasons is nearly surely cut off before its answer where it may write fewer tokens than that."""
+
+
 class ChatModel(Plugin):
     """A language model that answers chat messages.
 
@@ -161,6 +165,11 @@ class ChatModel(Plugin):
     def max_in_flight(self) -> int:
         """How many requests may be under way at once; 1 for models that run in this process."""
         return 1
+
+    @property
+    def reasons(self) -> bool:
+        """Whether it is known to think before it answers, in tokens that count against ``max_tokens``."""
+        return False
 
     @property
     def provider(self) -> str:

@@ -73,6 +73,15 @@ class OpenAI(SdkModel):
         return self.reasoning_effort == "none"
 
     @property
+    def reasons(self) -> bool:
+        """Whether it thinks more than a little before it answers: ``reasoning_effort`` says so, or that it takes no
+        temperature.
+        """
+        if self.reasoning_effort is None:
+            return not self.samples
+        return self.reasoning_effort not in ("none", "minimal")
+
+    @property
     def takes_breakpoints(self) -> bool:
         """Whether it has to be told where the beginning ends that is to be kept: at OpenAI, from gpt-5.6 on.
 

@@ -15,7 +15,6 @@ from solon.data.records import canonical
 from solon.errors import ModelRejected
 from solon.models.base import ChatModel, Limits, Price
 from solon.models.prices import Listed
-from solon.models.wire import CUT
 
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 """What the name of an environment variable looks like."""
@@ -169,6 +168,9 @@ def no_key(model: str, variable: str) -> str:
     """What to say where a key is missing."""
     return f"{model} needs a key, and the environment variable {variable} is not set"
 
+
+CUT = "…"
+"""Stands in a message for the rest of what is too long for it."""
 
 _TELLING = 6
 """So much of the beginning of a key is no secret yet: providers begin all of theirs alike."""

@@ -16,12 +16,10 @@ from solon.data.records import Usage
 from solon.errors import ModelError, ModelRejected, ModelUnavailable, PromptTooLong
 from solon.models.base import Request
 from solon.models.estimate import most_input_tokens
+from solon.models.remote import CUT
 
 MOST_BYTES = 10_000_000
 """A larger reply is not read: no reply within ``max_tokens`` is that long."""
-
-CUT = "…"
-"""Stands for the rest of what is too long for a message."""
 
 _SHOWN = 300
 _VERSION = re.compile(r"[-@:](\d[\d.-]*|latest|main)")

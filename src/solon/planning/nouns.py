@@ -68,7 +68,7 @@ class Row(Noun):
 
 
 class Change(Noun):
-    """A setting that makes the same labels cheaper.
+    """A setting that makes the same labels cheaper, by a cent at least.
 
     Attributes:
         where: the key of the model in the recipe.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from solon.models.base import ChatModel
+from solon.models.base import ROOM_TO_REASON, ChatModel
 from solon.models.caching import caching_of
 from solon.planning.crowd import Crowd
 from solon.planning.estimating import Estimates, estimated
@@ -13,6 +13,10 @@ from solon.planning.rehearsal import name_of
 from solon.planning.rows import ESCALATED, Estimate
 from solon.planning.times import SECONDS_A_REQUEST, TOKENS_A_SECOND, total
 from solon.recipe import Opened, Recipe
+
+
+A_CENT = 0.01
+"""US dollars that a change has to save to be worth a line."""
 
 
 def plan_of(opened: Opened, *, seconds_per_request: float | None = None) -> Plan:
@@ -69,15 +73,16 @@ def _changes(rows: list[Estimate]) -> Iterator[Change]:
         usd = _sum(one.row.usd for one in of_model)
         if usd is None:
             continue
+        worth_it = usd - A_CENT
         ways = [one.row.ways for one in of_model]
         if not any(one.row.batched for one in of_model):
             batched = sum((row.plain if row.batched is None else row.batched) or 0.0 for row in ways)
-            if any(row.batched is not None for row in ways) and batched < usd:
+            if any(row.batched is not None for row in ways) and batched <= worth_it:
                 yield Change(where=where, setting="batch: true", usd=usd, usd_then=batched)
         caching = caching_of(of_model[0].model)
         if caching is not None and not caching.on:
             cached = sum((row.plain if row.cached is None else row.cached) or 0.0 for row in ways)
-            if any(row.cached is not None for row in ways) and cached < usd:
+            if any(row.cached is not None for row in ways) and cached <= worth_it:
                 yield Change(where=where, setting="cache: true", usd=usd, usd_then=cached)
 
 
@@ -91,6 +96,13 @@ def _warnings(recipe: Recipe, rows: list[Estimate]) -> Iterator[str]:
         yield f"the price is not known of {', '.join(unknown)}: add `price: {{input: ..., output: ...}}`"
     if recipe.max_usd is not None and usd is not None and usd > recipe.max_usd:
         yield f"the recipe may cost ${usd:,.2f} and is stopped at max_usd ${recipe.max_usd:,.2f}"
+    for one in rows:
+        room = one.row.output_tokens / max(1, one.row.requests)
+        if one.model.reasons and one.row.requests and room < ROOM_TO_REASON:
+            yield (
+                f"{one.row.model} ({one.row.where}) reasons before it answers, and would be cut off at {room:.0f} "
+                "tokens, its thoughts included: set a `max_tokens` of 1000 or more"
+            )
     capped: dict[str, tuple[ChatModel, list[Row]]] = {}
     for one in rows:
         capped.setdefault(name_of(one.model), (one.model, []))[1].append(one.row)

@@ -25,6 +25,11 @@ OF_STATUS: Mapping[Fault, int] = {
 """The faults that are a status with an error in the body, and OpenAI's status for each."""
 
 
+def tokens(text: str) -> int:
+    """About how many tokens a text has: one for four characters of English, and one at least if it has any."""
+    return -(-len(text) // 4)
+
+
 class WireFormat(Protocol):
     """How one provider writes replies and errors."""
 
@@ -45,8 +50,9 @@ class ChatCompletions:
     """OpenAI's, which vLLM, SGLang, Ollama, llama.cpp and many providers speak too."""
 
     def reply(self, asked: Asked, text: str, model: str, logprobs: Mapping[str, float] | None) -> dict[str, Any]:
-        """A ``chat.completion``; a token for each character."""
-        read = sum(len(str(message["content"])) for message in asked.body["messages"])
+        """A ``chat.completion``; tokens are counted by ``tokens``."""
+        read = sum(tokens(str(message["content"])) for message in asked.body["messages"])
+        written = tokens(text)
         choice: dict[str, Any] = {
             "index": 0,
             "message": {"role": "assistant", "content": text},
@@ -63,7 +69,7 @@ class ChatCompletions:
             "created": 0,
             "model": model,
             "choices": [choice],
-            "usage": {"prompt_tokens": read, "completion_tokens": len(text), "total_tokens": read + len(text)},
+            "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written},
         }
 
     def spoil(self, good: dict[str, Any], fault: Fault) -> None:
@@ -122,11 +128,12 @@ class Messages:
         model: str,
         logprobs: Mapping[str, float] | None,  # noqa: ARG002 - it has none
     ) -> dict[str, Any]:
-        """A ``message``; a token for each character. There are no log-probabilities."""
+        """A ``message``; tokens are counted by ``tokens``. There are no log-probabilities."""
         system = asked.body.get("system", ())
         kept = "".join(part["text"] for part in system) if any("cache_control" in part for part in system) else ""
         known = kept in self._kept
         self._kept.add(kept)
+        cached = sum(tokens(part["text"]) for part in system) if kept else 0
         everything = [*system, *({"text": message["content"]} for message in asked.body["messages"])]
         return {
             "id": f"msg_{asked.key}",
@@ -137,10 +144,10 @@ class Messages:
             "stop_reason": "end_turn",
             "stop_sequence": None,
             "usage": {
-                "input_tokens": sum(len(str(part["text"])) for part in everything) - len(kept),
-                "cache_creation_input_tokens": 0 if known else len(kept),
-                "cache_read_input_tokens": len(kept) if known else 0,
-                "output_tokens": len(text),
+                "input_tokens": sum(tokens(str(part["text"])) for part in everything) - cached,
+                "cache_creation_input_tokens": 0 if known else cached,
+                "cache_read_input_tokens": cached if known else 0,
+                "output_tokens": tokens(text),
             },
         }
 

@@ -411,7 +411,7 @@ def test_settings_of_every_evaluator_come_back_as_they_were() -> None:
 
 
 async def test_win_rate_claims_nothing_at_equal_length_where_length_explains_it_all() -> None:
-    """The judge prefers the shorter answer and nothing else: .75 by count, and no claim where length explains it all."""
+    """The judge prefers the shorter answer and nothing else: .75 by count, and no claim of what would be left."""
     answers = [(f"{'long' * 5} {n}", str(n)) for n in range(15)] + [(str(n), f"{'long' * 5} {n}") for n in range(5)]
     metrics = await WinRate(judge=Compares()).evaluate(evidence(answers))
     assert [one.name for one in metrics] == ["win_rate", "order_consistency/win_rate"]
