@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -12,10 +13,11 @@ from solon.constitution.library import resolve
 from solon.constitution.linting import lint
 from solon.data.candidates import reading_candidates
 from solon.data.prompts import read_prompts
-from solon.data.records import Prompt
+from solon.data.records import Constitution, Prompt
 from solon.errors import InputError, Problem, SolonError
-from solon.plugins.base import located
-from solon.recipe import Opened, plugins
+from solon.labelers.base import Labeler
+from solon.plugins.base import Plugin, located
+from solon.recipe import Opened, Recipe, Sample, plugins
 from solon.stages.evaluate import held_out_prompts, trained_prompts
 from solon.stages.run import policy_model
 
@@ -49,18 +51,24 @@ def check_recipe(opened: Opened) -> Checked:
     if constitution is not None:
         found.warnings += lint(constitution)
     given: list[Prompt] | None = None
+    responses: Counter[tuple[int, str | None]] = Counter()
     if recipe.prompts is not None:
         source = located(recipe.prompts)
         prompts = collect("prompts", lambda: read_prompts(source, recipe.columns))
         given = list(prompts.prompts) if prompts is not None else None
+        responses.update((recipe.sample.n, prompt.topic) for prompt in given or ())
         if prompts is not None and prompts.duplicates:
             found.warnings.append(Problem(source, f"{prompts.duplicates} prompts occur twice; each is used once"))
     if recipe.candidates is not None:
         candidates = located(recipe.candidates)
 
         def answered() -> list[Prompt]:
-            with reading_candidates(candidates, recipe.columns) as responses:
-                return [one.prompt for one in responses]
+            asked = []
+            with reading_candidates(candidates, recipe.columns) as rows:
+                for one in rows:
+                    asked.append(one.prompt)
+                    responses[len({completion.text for completion in one.completions}), one.prompt.topic] += 1
+            return asked
 
         given = collect("candidates", answered)
     if recipe.dataset is not None:
@@ -79,6 +87,63 @@ def check_recipe(opened: Opened) -> Checked:
         found.problems += [Problem(f"{opened.path}: policy", text) for text in policy_model(policy).problems()]
     for key, plugin in plugins(recipe):
         found.problems += [Problem(f"{opened.path}: {key}", text) for text in plugin.problems()]
+        if constitution is not None:
+            under = [text for labeler in _labelers(plugin) for text in labeler.problems_under(constitution)]
+            found.problems += [Problem(f"{opened.path}: {key}", text) for text in under]
+    if constitution is not None and recipe.label is not None:
+        unasked = _unasked(recipe.label, constitution, responses)
+        found.warnings += [Problem(f"{opened.path}: label", text) for text in unasked]
+    if idle := _idle_sampling(recipe):
+        begins = "candidates" if recipe.candidates is not None else "dataset"
+        what = f"{', '.join(idle)} changes nothing: the recipe begins at `{begins}`, and nothing is sampled"
+        found.warnings.append(Problem(f"{opened.path}: sample", what, "take it out, or begin at `prompts`"))
     if shutil.disk_usage(Path.cwd()).free < LEAST_FREE_DISK:
         found.warnings.append(Problem("", "less than 200 MiB of disk are free here"))
     return found
+
+
+def _labelers(plugin: Plugin) -> Iterator[Labeler]:
+    """A labeler with those that it is made of, and those of any other plugin."""
+    if isinstance(plugin, Labeler):
+        yield plugin
+    for part in plugin.parts():
+        yield from _labelers(part)
+
+
+def _unasked(labeler: Labeler, constitution: Constitution, responses: Counter[tuple[int, str | None]]) -> Iterator[str]:
+    """Prompts about which the labeler has nothing to ask, by the reason.
+
+    Args:
+        labeler: who judges.
+        constitution: what under.
+        responses: how many prompts there are, by the number of their different responses and their topic.
+    """
+    no_principle: Counter[str | None] = Counter()
+    too_few: Counter[int] = Counter()
+    for (count, topic), prompts in responses.items():
+        applying = sum(principle.applies_to(topic) for principle in constitution.principles)
+        if not applying:
+            no_principle[topic] += prompts
+            continue
+        try:
+            expected = labeler.expected_questions(count, applying)
+        except SolonError:  # it reads a file: its own problems() says what is wrong with it
+            return
+        if not expected:
+            too_few[count] += prompts
+    total = responses.total()
+    if few := too_few.total():
+        have = " or ".join(str(count) for count in sorted(too_few))
+        wants = f"{labeler.kind} needs more responses that differ"
+        yield f"nothing can be asked about {few:,} of {total:,} prompts: {wants}, and of these each has {have}"
+    if none := no_principle.total():
+        yield f"nothing is asked about {none:,} of {total:,} prompts: no principle applies to their topic"
+
+
+def _idle_sampling(recipe: Recipe) -> list[str]:
+    """Settings of ``sample`` that nothing reads in a recipe that does not sample."""
+    if recipe.prompts is not None:
+        return []
+    # the longest answer to evaluate on is taken from here
+    read = {"max_tokens"} if recipe.evaluate is not None else set()
+    return [f"`{name}`" for name in Sample.model_fields if name in recipe.sample.model_fields_set - read]

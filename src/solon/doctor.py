@@ -11,13 +11,31 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from solon.data.records import Noun
+from solon.errors import PluginError
+from solon.sandbox.pool import SandboxFailed, pool
 
 TRAIN = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
-REPORT = ("matplotlib", "scipy")
+REPORT = ("matplotlib", "scipy", "statsmodels")
+OF_PLUGINS = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "litellm": "litellm",
+    "vllm": "vllm",
+    "panel": "crowd-kit",
+    "verify": "math-verify",
+}
+"""Extras that one kind of plugin needs, and only where a recipe has it, with the package that each brings."""
 
 
 class Finding(Noun):
-    """One thing that was looked at: whether it is there, what was found, and the command that puts it right."""
+    """One thing that was looked at.
+
+    Attributes:
+        what: it.
+        ok: whether nothing is wrong: it is there, or few need it.
+        found: what was found.
+        remedy: the command or the step that puts it right, or that adds what few need.
+    """
 
     what: str
     ok: bool
@@ -27,7 +45,17 @@ class Finding(Noun):
 
 def findings() -> list[Finding]:
     """Everything ``solon doctor`` prints, in order."""
-    return [_python(), *_memory(), _disk(), *_extra("train", TRAIN), *_extra("report", REPORT), _trl_on_cpu(), _gpu()]
+    return [
+        _python(),
+        *_memory(),
+        _disk(),
+        *_extra("train", TRAIN),
+        *_extra("report", REPORT),
+        *(_of_plugin(extra, package) for extra, package in OF_PLUGINS.items()),
+        _sandbox(),
+        _trl_on_cpu(),
+        _gpu(),
+    ]
 
 
 def _python() -> Finding:
@@ -64,6 +92,25 @@ def _extra(extra: str, packages: tuple[str, ...]) -> list[Finding]:
             remedy = f"pip install 'solon[{extra}]'"
             found.append(Finding(what=f"{package} ({extra})", ok=False, found="not installed", remedy=remedy))
     return found
+
+
+def _of_plugin(extra: str, package: str) -> Finding:
+    """Whether it is there; without it nothing is wrong until a recipe wants it."""
+    (found,) = _extra(extra, (package,))
+    if found.ok:
+        return found
+    return found.model_copy(update={"ok": True, "found": "not installed: only recipes that name its kind need it"})
+
+
+def _sandbox() -> Finding:
+    """Whether ``verifier`` can run code that nobody trusts here; a process is started to find out."""
+    what = "isolation of code (verifier)"
+    try:
+        rung = pool("python", 1, "required").holds()
+    except (PluginError, SandboxFailed) as error:
+        found = "no: only recipes whose verifier runs code or compares expressions need it"
+        return Finding(what=what, ok=True, found=found, remedy=str(error))
+    return Finding(what=what, ok=True, found=f"yes, by {rung}")
 
 
 def _trl_on_cpu() -> Finding:

@@ -125,8 +125,13 @@ class Recipe(Settings):
             raise ValueError("`label` is missing: who judges? (for example `label: {kind: pairwise, judge: ...}`)")
         if self.label is not None and self.dataset is not None:
             raise ValueError("`label` has no part in a recipe that begins at a dataset, which is labeled already")
+        if self.canaries is not None and (self.label is None or self.label.revises):
+            why = "has no `label`" if self.label is None else f"is labeled by {self.label.kind}, which judges nothing"
+            raise ValueError(f"`canaries` are judged beside the responses, and this recipe {why}: take them out")
         if self.policy is None and (self.train is not None or (self.prompts is not None and self.sample.model is None)):
-            raise ValueError("`policy` is missing: which model is sampled and trained?")
+            sampled = self.prompts is not None and self.sample.model is None
+            given = ". Responses that exist already go under `candidates`, in place of `prompts`" if sampled else ""
+            raise ValueError(f"`policy` is missing: which model is sampled and trained?{given}")
         if self.evaluate is not None and self.train is None:
             raise ValueError("`evaluate` compares the trained policy with the untrained one, and there is no `train`")
         if self.dataset is not None and self.evaluate is not None and self.evaluate.prompts is None:

@@ -32,17 +32,17 @@ async def test_the_system_message_stands_apart_and_is_marked_for_the_cache():
 
 
 async def test_the_constitution_is_paid_for_in_full_once():
-    """9 characters of system prompt, 5 of question. First they are written into the cache, then they are read from it.
+    """3 tokens of system prompt, 2 of question. First they are written into the cache, then they are read from it.
 
-    At $1 for a token read fresh, $1.25 written and $0.10 cached: 5 + 11.25, then 5 + 0.9; and 1 out each time.
+    At $1 for a token read fresh, $1.25 written and $0.10 cached: 2 + 3.75, then 2 + 0.3; and 1 out each time.
     """
     price = {"input": 1e6, "output": 1e6, "cached": 1e5, "cache_write": 1.25e6}
     async with served(FaultServer(answer=lambda asked: "A"), "anthropic", price=price) as model:
         first = await model.complete(request("one++", system="Be brief."))
         second = await model.complete(request("two++", system="Be brief."))
-    assert first.usage == Usage(input_tokens=14, output_tokens=1, cache_write_tokens=9)
-    assert second.usage == Usage(input_tokens=14, output_tokens=1, cached_tokens=9)
-    assert [model.cost_of(first), model.cost_of(second)] == pytest.approx([17.25, 6.9])
+    assert first.usage == Usage(input_tokens=5, output_tokens=1, cache_write_tokens=3)
+    assert second.usage == Usage(input_tokens=5, output_tokens=1, cached_tokens=3)
+    assert [model.cost_of(first), model.cost_of(second)] == pytest.approx([6.75, 3.3])
 
 
 async def test_without_cache_nothing_is_marked():
@@ -126,7 +126,7 @@ async def test_thoughts_are_no_part_of_the_answer():
     blocks = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "yes"}]
     async with served(FaultServer(), "anthropic") as model:
         reply = model.reply_in(answered(content=blocks), request())
-        assert reply == Reply(text="yes", usage=Usage(input_tokens=1, output_tokens=3), model="served")
+        assert reply == Reply(text="yes", usage=Usage(input_tokens=1, output_tokens=1), model="served")
         with pytest.raises(ModelUnavailable, match="in place of a text") as caught:
             model.reply_in(answered(content=blocks[:1]), request())
         assert caught.value.malformed

@@ -15,6 +15,8 @@ from solon.models.endpoint import Endpoint
 from solon.stream import Retries, Stream, ask
 from solon.testing import Asked, Fault, FaultServer
 
+pytestmark = pytest.mark.slow  # real servers, many calls
+
 QUICK = Retries(first_wait_s=0.01, longest_wait_s=0.05)
 
 

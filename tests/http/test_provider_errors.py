@@ -11,6 +11,8 @@ from solon.errors import ModelRejected, ModelUnavailable, PromptTooLong
 from solon.models.wire import retry_after
 from solon.testing import Fault, FaultServer
 
+pytestmark = pytest.mark.slow  # real servers, many calls
+
 THROTTLED = {
     Fault.THROTTLED: None,
     Fault.THROTTLED_WITH_SECONDS: 7.5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,3 +77,76 @@ def test_a_held_out_prompt_of_a_given_dataset_is_found_too(recipe: Path) -> None
     )
     (only,) = [problem for problem in problems(recipe) if "leaked" in problem]
     assert "1 of 2 prompts in leaked.jsonl are trained on too, the first being 'b?'" in only
+
+
+def warnings(recipe: Path, *overrides: str) -> list[str]:
+    """Those of the recipe itself; the constitution has remarks of its own."""
+    found = check_recipe(read(recipe, overrides)).warnings
+    return [f"{one.where.rpartition(': ')[2]}: {one.what}" for one in found if "recipe.yaml" in one.where]
+
+
+GIVEN = """\
+constitution: constitution.yaml
+candidates: candidates.jsonl
+label: {kind: pairwise, judge: {kind: scripted, default: A}}
+"""
+
+
+@pytest.fixture
+def given(recipe: Path) -> Path:
+    """Four prompts that have their responses: one, one twice, two, and two on a topic without a principle."""
+    rows = [
+        {"prompt": "one", "responses": ["a"], "topic": "maths"},
+        {"prompt": "two", "responses": ["a", "a"], "topic": "maths"},
+        {"prompt": "three", "responses": ["a", "b"], "topic": "maths"},
+        {"prompt": "four", "responses": ["a", "b"]},
+    ]
+    (recipe.parent / "candidates.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (recipe.parent / "constitution.yaml").write_text(
+        "name: sums\nprinciples: [{id: sums, text: Shows sums., topics: [maths]}]\n"
+    )
+    recipe.write_text(GIVEN)
+    return recipe
+
+
+def test_prompts_about_which_nothing_can_be_asked_are_counted(given: Path) -> None:
+    """They would be read, and no judgment would come of them."""
+    few = (
+        "nothing can be asked about 2 of 4 prompts: pairwise needs more responses that differ, and of these each has 1"
+    )
+    none = "nothing is asked about 1 of 4 prompts: no principle applies to their topic"
+    assert warnings(given) == [f"label: {few}", f"label: {none}"]
+    assert warnings(given, "label.kind=rating") == [f"label: {none}"]
+
+
+def test_one_completion_a_prompt_is_too_few_to_compare(recipe: Path) -> None:
+    """What is sampled is as little as what is given; rules rate each by itself."""
+    compared = "label={kind: pairwise, judge: {kind: scripted}}"
+    (only,) = warnings(recipe, "sample.n=1", compared)
+    assert only.startswith("label: nothing can be asked about 2 of 2 prompts: pairwise needs more")
+    assert warnings(recipe, "sample.n=1") == warnings(recipe, compared) == []
+
+
+def test_settings_of_sampling_that_nothing_reads_are_named(given: Path) -> None:
+    """Where the responses are given, nothing is sampled; the longest answer still holds for an evaluation."""
+    (only,) = [one for one in warnings(given, "sample={n: 2, max_tokens: 9}") if one.startswith("sample")]
+    assert only == (
+        "sample: `n`, `max_tokens` changes nothing: the recipe begins at `candidates`, and nothing is sampled"
+    )
+    trained = ("policy=org/model", "train=dpo", "evaluate=[length]")
+    assert not [one for one in warnings(given, "sample={max_tokens: 9}", *trained) if one.startswith("sample")]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "label={kind: human, file: people.jsonl}",
+        "label={kind: panel, members: [{kind: human, file: people.jsonl}, {kind: rules, rules: {a: {regex: a}}}]}",
+    ],
+)
+def test_a_rating_off_the_scale_of_the_constitution_is_found(given: Path, labels: str) -> None:
+    """Wherever the labeler stands. Its scale ends at 5, and the run would stop; an end of one's own is another."""
+    (given.parent / "people.jsonl").write_text('{"prompt": "one", "response": "a", "score": 7}\n')
+    found = ["people.jsonl:1: the score 7 is not on the scale from 1 to 5"]
+    assert problems(given, labels) == found
+    assert problems(given, labels.replace("people.jsonl}", "people.jsonl, low: 0, high: 10}", 1)) == []

@@ -69,10 +69,31 @@ def test_what_the_recipe_has_already_is_no_change(folder: Path) -> None:
 def test_the_cache_of_openai_is_there_for_the_asking_too(folder: Path) -> None:
     """From gpt-5.6 on; earlier models keep beginnings unasked, so that there is nothing to set."""
     settings = {"kind": "openai", "cache": False, "concurrency": 4}
-    later, earlier = (planned(folder, {**settings, "model": model}) for model in ("gpt-6-luna", "gpt-5.4-mini"))
+    later, earlier = (planned(folder, {**settings, "model": model}) for model in ("gpt-6-sol", "gpt-5.4-mini"))
     assert [change.setting for change in later.changes] == ["batch: true", "cache: true"]
     assert later.changes[1].usd_then == later.rows[0].ways.cached
     assert [change.setting for change in earlier.changes] == ["batch: true"]
+
+
+def test_a_change_that_saves_less_than_a_cent_is_not_worth_a_line(folder: Path) -> None:
+    """It would read "$0.00 instead of $0.00". Of $0.02, batches save a cent, and of $0.019 they do not."""
+
+    def said(usd: float) -> list[str]:
+        price = {"input": 0, "output": usd / (40 * 16) * 1e6, "batch": 0.5}
+        return [change.setting for change in planned(folder, {**CLAUDE, "price": price}).changes]
+
+    assert (said(0.021), said(0.019)) == (["batch: true"], [])
+
+
+def test_a_model_that_reasons_is_told_that_it_has_no_room(folder: Path) -> None:
+    """16 tokens suffice for a letter, and not for the thoughts before it."""
+    luna = {"kind": "openai", "model": "gpt-6-luna"}
+    (only,) = planned(folder, luna).warnings
+    assert only == (
+        "gpt-6-luna (label.judge) reasons before it answers, and would be cut off at 16 tokens, its thoughts included: "
+        "set a `max_tokens` of 1000 or more"
+    )
+    assert planned(folder, {**luna, "reasoning_effort": "none"}).warnings == ()
 
 
 def test_a_cap_below_the_estimate_is_said(folder: Path) -> None:

@@ -84,6 +84,20 @@ def test_an_unknown_plugin_is_refused_with_the_nearest_one(recipe: Path) -> None
     assert problems(recipe) == ["/recipe.yaml:5:8: no trainer is called 'dop'; installed: dpo (did you mean 'dpo'?)"]
 
 
+@pytest.mark.parametrize(
+    ("override", "why"),
+    [
+        ("label={kind: critique, model: {kind: scripted}}", "is labeled by critique, which judges nothing"),
+        ("dataset=rows.jsonl", "has no `label`"),
+    ],
+)
+def test_canaries_need_somebody_who_judges_them(recipe: Path, override: str, why: str) -> None:
+    """They would be paid for and say nothing."""
+    words = ["canaries=0.1", override, *(["prompts=null", "label=null"] if "dataset" in override else [])]
+    (only,) = problems(recipe, *words)
+    assert only.endswith(f"`canaries` are judged beside the responses, and this recipe {why}: take them out")
+
+
 def test_duplicate_keys_are_errors(recipe: Path) -> None:
     """YAML itself would keep the last and forget the first."""
     recipe.write_text(GOOD + "seed: 1\nseed: 2\n")
@@ -126,6 +140,7 @@ def test_what_is_run_is_written_out_with_its_overrides(recipe: Path) -> None:
         (("prompts: prompts.jsonl\n", "prompts: a\ncandidates: b\n"), "begins at exactly one of"),
         (("label: {kind: pairwise, judge: {kind: scripted, default: A}}\n", ""), "`label` is missing"),
         (("policy: models/policy\n", ""), "`policy` is missing"),
+        (("policy: models/policy\n", ""), "Responses that exist already go under `candidates`, in place of `prompts`"),
         (("train: dpo\n", ""), "there is no `train`"),
         (("prompts: prompts.jsonl\n", "dataset: data\n"), "`label` has no part in a recipe that begins at a dataset"),
     ],

@@ -37,6 +37,27 @@ def test_an_unknown_kind_names_the_nearest() -> None:
         load("solon.labelers", "pairwize")
 
 
+@pytest.mark.parametrize(
+    ("group", "kind", "says"),
+    [
+        (
+            "solon.labelers",
+            "endpoint",
+            "; 'endpoint' is a chat model, which goes under `judge`: {kind: pairwise, judge: {kind: endpoint, ...}}",
+        ),
+        ("solon.trainers", "win_rate", "; 'win_rate' is an evaluator"),
+        ("solon.models", "gpt-4o", ". The name of a model goes under `model`: {kind: openai, model: gpt-4o}"),
+        ("solon.models", "claude-haiku-4-5", " `model`: {kind: anthropic, model: claude-haiku-4-5}"),
+        ("solon.models", "qwen-7b", ". The name of a model goes under `model`: {kind: endpoint, model: qwen-7b}"),
+    ],
+)
+def test_a_name_of_another_sort_is_shown_to_its_place(group: str, kind: str, says: str) -> None:
+    """A newcomer knows the model, and not yet which part of a recipe is what."""
+    with pytest.raises(PluginError) as caught:
+        load(group, kind)
+    assert str(caught.value).endswith(says)
+
+
 def test_two_packages_with_one_name_are_refused_and_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody shadows `rules` by installing a package."""
     offering(monkeypatch, offer("rules", "other:Rules"))

@@ -87,7 +87,8 @@ async def _run(
     from solon.trust.cases import run_cases
 
     steps = planned(constitution, labeler).steps if with_card else len(constitution.cases)
-    with Ledger.open(ledger_path) as ledger, progress_for(quiet).stage("test", steps, "cases") as bar:
+    unit = "checks" if with_card else "cases"
+    with Ledger.open(ledger_path) as ledger, progress_for(quiet).stage("test", steps, unit) as bar:
         async with Stream(ledger, run=constitution.name, stage="constitution test", max_usd=max_usd) as stream:
             try:
                 if with_card:
@@ -165,5 +166,5 @@ def _show_card(card: JudgeCard) -> None:
     console = Console(highlight=False)
     console.print(table)
     calibrated = "states no probabilities" if card.ece is None else f"{card.ece:.3f} over {card.ece_n:,} verdicts"
-    time = "from the ledger" if card.seconds_per_1000 is None else f"{card.seconds_per_1000:,.1f} s"
+    time = "time not measured" if card.seconds_per_1000 is None else f"{card.seconds_per_1000:,.1f} s"
     console.print(f"calibration error {calibrated}; 1,000 judgments: ${card.usd_per_1000:,.2f}, {time}")

@@ -16,5 +16,5 @@ def doctor(json: Json = False) -> None:
         print_json({"ok": all(one.ok for one in found), "findings": [one.model_dump() for one in found]})
         return
     for one in found:
-        mark = "ok     " if one.ok else "MISSING"
+        mark = "MISSING" if not one.ok else "absent " if one.remedy else "ok     "
         typer.echo(f"{mark} {one.what}: {one.found}" + (f"\n        -> {one.remedy}" if one.remedy else ""))

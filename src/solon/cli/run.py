@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import typer
+
 from solon.cli.options import Json, Overrides, Quiet, RecipeFile, RunDir, print_json, progress_for
 
 
@@ -66,3 +68,7 @@ def _run(
 
         today, found = datetime.now(UTC).date(), limits_found(done)
         terminal(summarise(done), Console(highlight=False), done / "report.html", today=today, found=found)
+    elif until is not None and not quiet:
+        from solon.report import ended, summarise
+
+        typer.echo(ended(summarise(done), done, until), err=True)

@@ -207,10 +207,9 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                 continue
             try:
                 yield number, json.loads(text.rstrip())
-            except json.JSONDecodeError as error:
-                yield number, Problem(f"{path}:{number}:{error.colno}", why_not_json(error))
-            except RecursionError:
-                yield number, Problem(f"{path}:{number}", "not usable JSON: nested too deeply")
+            except (ValueError, RecursionError) as error:
+                column = f":{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+                yield number, Problem(f"{path}:{number}{column}", why_not_json(error))
 
 
 def read_jsonl(path: Path, type: type[T]) -> Iterator[T]:  # noqa: A002
@@ -244,9 +243,13 @@ def validation_problems(where: str, name: str, error: ValidationError) -> list[P
     return problems
 
 
-def why_not_json(error: json.JSONDecodeError) -> str:
-    """The parser's message without its place, which stands in front."""
-    return f"not valid JSON: {_lower_first(error.msg).removesuffix(' at').removesuffix(' starting')}"
+def why_not_json(error: ValueError | RecursionError) -> str:
+    """Why ``json.loads`` did not read a text: the parser's message without its place, which stands in front."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON: {_lower_first(error.msg).removesuffix(' at').removesuffix(' starting')}"
+    if isinstance(error, RecursionError):
+        return "not usable JSON: nested too deeply"
+    return "not usable JSON: a number has more digits than can be read"
 
 
 def wrong_encoding(where: str, byte: int, start: bytes) -> Problem:

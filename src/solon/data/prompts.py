@@ -14,7 +14,7 @@ from typing import Any, Self, get_args
 
 from pydantic import model_validator
 
-from solon.data.artifacts import is_text
+from solon.data.artifacts import is_text, why_not_json
 from solon.data.records import Message, Prompt
 from solon.data.tables import Row, read_rows
 from solon.errors import DataError, Problem
@@ -132,7 +132,10 @@ def prompt_from(said: tuple[Message, ...], row: Row, columns: PromptColumns, col
         name = getattr(columns, field)
         value = row.values.get(name)
         if isinstance(value, bool | list | dict):
-            return Problem(row.where, f"column {name!r}: a {field} is a text or a number, not {json.dumps(value)[:40]}")
+            return Problem(
+                row.where,
+                f"column {name!r}: a {field} is a text or a number, not {json.dumps(value, default=str)[:40]}",
+            )
         # an empty cell says that there is none
         details[field] = None if value is None or value == "" else str(value)
     return Prompt(messages=said, topic=details["topic"], reference=details["reference"])
@@ -148,6 +151,8 @@ def turns(value: Any) -> tuple[Message, ...] | str:
             value = json.loads(value)
         except json.JSONDecodeError as error:
             return f"looks like a conversation, and is not valid JSON at character {error.pos + 1}: {error.msg}"
+        except (ValueError, RecursionError) as error:
+            return f"looks like a conversation, and is {why_not_json(error)}"
     if isinstance(value, str):
         return (Message(role="user", content=value),) if value.strip() else "the prompt is empty"
     if not isinstance(value, list):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Iterable
 
+from solon.data.folding import folded
 from solon.data.records import Prompt
 
 
@@ -21,9 +21,7 @@ def split_key(prompt: Prompt) -> str:
 
 
 def _even(text: str) -> str:
-    # compatibility forms once more after case folding, because folding can leave the normal form (Unicode, D146)
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(folded.split())
+    return " ".join(folded(text, "NFKC").split())
 
 
 def is_held_out(prompt: Prompt, share: float, seed: int) -> bool:

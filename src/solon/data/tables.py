@@ -102,6 +102,8 @@ def _json_rows(path: Path) -> Iterator[Row | Problem]:
         where = f"{path}:{error.lineno}:{error.colno}"
         remedy = "one object a line is JSON Lines: name it .jsonl"
         raise DataError([Problem(where, why_not_json(error), remedy)]) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError([Problem(str(path), why_not_json(error))]) from error
     if not isinstance(items, list):
         raise DataError([Problem(str(path), f"a list of rows was expected, and it holds {_kind(items)}")])
     for number, item in enumerate(items, 1):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Literal, assert_never
 
+from solon.data.folding import folded
 from solon.labelers.patterns import search
 
 AnswerMatch = Literal["contains", "exact"]
@@ -15,8 +15,7 @@ _FINAL = _QUOTES + ".,;:!?"
 
 def normalised(text: str) -> str:
     """Text as answers are compared: case folded, one space between words, no quotes around it, no final stop."""
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    return " ".join(folded.split()).lstrip(_QUOTES).rstrip(_FINAL)
+    return " ".join(folded(text, "NFC").split()).lstrip(_QUOTES).rstrip(_FINAL)
 
 
 def extracted(expression: str, text: str) -> str | None:

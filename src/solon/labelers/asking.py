@@ -76,7 +76,8 @@ def too_little_room(model: ChatModel, max_tokens: int) -> list[str]:
     """What to say of a model that would be cut off while it still thinks; nothing of any other."""
     if not model.reasons or max_tokens >= ROOM_TO_REASON:
         return []
-    return [
+    problem = (
         f"{model.name} reasons before it answers, and would be cut off at {max_tokens} tokens, its thoughts included. "
         "Set `max_tokens: 1000` beside it, or turn its reasoning off where that can be done"
-    ]
+    )
+    return [problem]

@@ -43,6 +43,8 @@ class Labeler(Plugin):
     """
 
     group: ClassVar[str] = "solon.labelers"
+    revises: ClassVar[bool] = False
+    """Whether it writes better responses in place of verdicts (``Revised``), on which nobody can vote."""
 
     @property
     def options(self) -> int:
@@ -57,6 +59,14 @@ class Labeler(Plugin):
     def models(self) -> tuple[ChatModel, ...]:
         """Every chat model it asks; for prices, plans and warnings about judges that grade their own labels."""
         return ()
+
+    def problems_under(self, constitution: Constitution) -> list[str]:
+        """As ``problems``: what would stop it under this constitution, and not under every other.
+
+        Only its own: those of labelers among its settings are asked for themselves.
+        """
+        del constitution
+        return []
 
     async def label(self, question: Question) -> Judgment:
         """Answers one question. What a judge failed to say is a ``Failed`` outcome, never a number or an exception."""

@@ -12,7 +12,7 @@ from solon.data.records import Candidates, Constitution, Judgment, Question
 from solon.errors import SolonError
 from solon.labelers.base import Account, Label, Labeler, Revise
 from solon.labelers.cascade_account import CascadeAccount
-from solon.labelers.votes import VOTING_OPTIONS, scored, share, side
+from solon.labelers.votes import VOTING_OPTIONS, check_all_judge, scored, share, side
 from solon.models.base import ChatModel
 from solon.plugins.registry import AnyLabeler
 
@@ -47,6 +47,7 @@ class Cascade(Labeler):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        check_all_judge((self.first, self.then))
         try:
             shown = (self.first.options, self.then.options)
         except SolonError:  # a labeler that reads a file: its own problems() says what is wrong with it
@@ -84,6 +85,7 @@ class Cascade(Labeler):
         if self.doubt(cheap, *other) is None:
             return question.judged(cheap.outcome, labeler=self.name, rationale=cheap.rationale, votes=(cheap,))
         expensive = await self.then.label(question)
+        scored(expensive)  # what is no verdict must not become one
         return question.judged(
             expensive.outcome, labeler=self.name, rationale=expensive.rationale, votes=(cheap, expensive)
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -80,25 +80,28 @@ def asserts_of(source: str) -> tuple[AssertTest, ...]:
         ValueError: it is not Python, or tests nothing.
     """
     try:
-        statements = list(_unfolded(ast.parse(_joined(source)).body))
+        tests = tuple(_tests_in(_unfolded(ast.parse(_joined(source)).body)))
+    # also where they were read and cannot be written again: numbers too long, expressions too deep
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"the tests are not Python: {error}") from error
-    tests = []
+    if not tests:
+        raise ValueError("the tests hold no assert")
+    return tests
+
+
+def _tests_in(statements: Iterable[ast.stmt]) -> Iterator[AssertTest]:
     before: list[ast.stmt] = []
     unfinished = False
     for statement in statements:
         if isinstance(statement, ast.Assert):
             if not isinstance(statement.test, ast.Constant):
-                tests.append(_test(statement, before))
+                yield _test(statement, before)
             unfinished = False
         else:
             before.append(statement)
             unfinished = unfinished or _does_something(statement)
     if unfinished:
-        tests.append(AssertTest(_source(before), "True", truth=True, expected=True, source="the rest of the tests"))
-    if not tests:
-        raise ValueError("the tests hold no assert")
-    return tuple(tests)
+        yield AssertTest(_source(before), "True", truth=True, expected=True, source="the rest of the tests")
 
 
 def _joined(source: str) -> str:

@@ -58,6 +58,7 @@ class Critique(Labeler):
     """
 
     kind: ClassVar[str] = "critique"
+    revises: ClassVar[bool] = True
 
     model: AnyChatModel
     rounds: PositiveInt = 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_OPENING = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^\s`]*)[^`]*")
+# nothing is given back once it is matched: a line of any length is read in one pass
+_OPENING = re.compile(r" {0,3}(`{3,}+(?!.*`)|~{3,}+)[ \t]*+(\S*+).*+")
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,20 @@ class Human(Labeler):
             return [str(error)]
         return []
 
+    def problems_under(self, constitution: Constitution) -> list[str]:
+        """Scores that are off the constitution's scale, where ``low`` and ``high`` set no other."""
+        if self.low is not None:
+            return []
+        try:
+            file = self.verdicts()
+        except (DataError, MissingExtra):
+            return []  # ``problems`` says so
+        try:
+            file.check_scale(constitution.rating.low, constitution.rating.high)
+        except DataError as error:
+            return [str(problem) for problem in error.problems]
+        return []
+
     def questions(self, candidates: Candidates, constitution: Constitution) -> Iterable[Question]:
         """Those that the file answers, and no other: comparisons pair by pair in both orders, ratings one by one."""
         prompt = candidates.prompt

@@ -243,7 +243,7 @@ def _score(given: Any) -> float | str:
     """A finite number; a text says what is wrong."""
     try:
         score = math.nan if isinstance(given, bool) else float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         score = math.nan
     return score if math.isfinite(score) else f"a score is a number, not {_shown(given)}"
 

@@ -14,8 +14,9 @@ _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _SAME = str.maketrans("−–﹣－⁄∕％٪·⋅≈≃—", "----//%%××== ")
 _SUPERSCRIPT = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True))
 _REWRITTEN = [
-    # first, so that no expression below can try many ways to divide a run of spaces
-    (re.compile(r"[ \t]+"), " "),
+    # first, so that no expression below can try many ways to divide a run of spaces; some make new ones, and two that
+    # could then try many give nothing back
+    (re.compile(r"[^\S\n]+"), " "),
     (re.compile(r"\s*\n\s*"), "\n"),
     (re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mathsf|mbox|operatorname)\s*\{([^{}]*)\}"), r" \1 "),
     (re.compile(r"\\(?:left|right|displaystyle|[bB]ig[lr]?)(?![A-Za-z])|\\!"), ""),
@@ -24,14 +25,14 @@ _REWRITTEN = [
     (re.compile(rf"(?<!\d){GROUPS}|{GROUPS}(?!\d{{3}}(?!\d))"), " "),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\([$%#&])"), r"\1"),
-    (re.compile(r"\^\s*\{?\s*\\(?:circ|degree)(?![A-Za-z])\s*\}?|\\(?:degree|circ)(?![A-Za-z])"), "°"),
+    (re.compile(r"\^\s*+\{?+\s*+\\(?:circ|degree)(?![A-Za-z])\s*\}?|\\(?:degree|circ)(?![A-Za-z])"), "°"),
     (re.compile(r"\\(?:times|cdot)(?![A-Za-z])"), "×"),
     (re.compile(r"\\div(?![A-Za-z])"), "÷"),
     (re.compile(r"\\(?:approx|sim|simeq|equiv|leq?|geq?|neq?|to|implies|therefore|[rR]ightarrow)(?![A-Za-z])"), " = "),
     (re.compile(r"\\[dt]?frac\s*\{\s*([-+]?[\d.,]+)\s*\}\s*\{\s*([\d.,]+)\s*\}"), r" \1/\2 "),
     (re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)"), r" \1/\2 "),
     (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), rf" {PART}\1/\2 "),
-    (re.compile(r"\\sqrt\s*(?:\[[^\[\]]*\])?\s*\{([^{}]*)\}|\\sqrt\s*"), rf"{PART}\1"),
+    (re.compile(r"\\sqrt\s*+(?:\[[^\[\]]*\]\s*+)?\{([^{}]*)\}|\\sqrt\s*"), rf"{PART}\1"),
     (re.compile(r"([_^])\s*[{(]\s*([-+]?\w+)\s*[})]"), r"\1\2"),
     (re.compile(r"\*\*(?=-?\d)(?<=[\d)]\*\*)"), "^"),
     (re.compile(r"(?<=\d)\s*[×xX*]\s*10\s*\^\s*(?=[-+]?\d)"), "×10^"),

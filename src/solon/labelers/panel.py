@@ -19,6 +19,7 @@ from solon.labelers.votes import (
     Side,
     by_majority,
     by_mean,
+    check_all_judge,
     compared,
     no_verdict,
     scored,
@@ -55,6 +56,7 @@ class Panel(Labeler):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        check_all_judge(self.members)
         try:
             options = [member.options for member in self.members]
         except SolonError:  # a member that reads a file: its own problems() says what is wrong with it

@@ -77,7 +77,8 @@ class PanelAccount:
             if compares:
                 facts["first_slot_wins"] = self._told_of(member.first_slot, member.decided)
             if weights is not None:
-                facts["accuracy_estimated"] = round(weights.accuracy(place), 4)
+                # of one that never voted there is nothing to estimate
+                facts["accuracy_estimated"] = round(weights.accuracy(place), 4) if member.votes else None
             if (inner := self._inner[place]) is not None:
                 facts["account"] = inner.summary()
             members.append(facts)

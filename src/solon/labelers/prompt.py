@@ -38,13 +38,13 @@ def template(name: str) -> str:
 
 def fill(text: str, **fields: str) -> str:
     """Puts each ``{field}`` in, in one pass: braces, percent signs and field names in the values stay as they are."""
-    return "".join(fields[part] if number % 2 else part for number, part in enumerate(_parts(text)))
+    return _percent(text) % fields
 
 
 @lru_cache
-def _parts(text: str) -> tuple[str, ...]:
-    """Text and names of fields by turns, text first."""
-    return tuple(_FIELD.split(text))
+def _percent(text: str) -> str:
+    """The same with percent signs in place of braces, which Python fills in one pass and several times as fast."""
+    return _FIELD.sub(r"%(\1)s", text.replace("%", "%%"))
 
 
 def code_for(*texts: str) -> str:

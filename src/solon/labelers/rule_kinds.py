@@ -6,7 +6,6 @@ A rule holds, does not hold, or cannot be applied (a ``Failed``, never a ``False
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -21,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from solon.data.folding import folded
 from solon.data.records import Failed
 from solon.labelers.answers import AnswerMatch, gives_answer
 from solon.labelers.fences import fenced_blocks
@@ -210,4 +210,4 @@ Rule = Annotated[
 
 
 def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())
+    return " ".join(folded(text, "NFC").split())

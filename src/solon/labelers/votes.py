@@ -14,6 +14,7 @@ from typing import Literal, assert_never
 
 from solon.data.records import Failed, FailureReason, Judgment, Scored
 from solon.errors import PluginError
+from solon.labelers.base import Labeler
 
 Side = Literal["above", "below", "even"]
 VOTING_OPTIONS = (1, 2)
@@ -46,7 +47,20 @@ def scored(vote: Judgment) -> Scored | None:
                 )
             return vote.outcome
         case _:
-            raise PluginError(f"labeler {vote.labeler!r} gives revisions, which are no votes: take it out of the panel")
+            raise PluginError(
+                f"labeler {vote.labeler!r} gives revisions, which are no verdicts: nobody can vote on them"
+            )
+
+
+def check_all_judge(labelers: Iterable[Labeler]) -> None:
+    """Refuses labelers that revise.
+
+    Raises:
+        ValueError: one of them does.
+    """
+    revising = next((labeler.kind for labeler in labelers if labeler.revises), None)
+    if revising is not None:
+        raise ValueError(f"{revising} writes revisions, which are no verdicts: take it out, and label with it alone")
 
 
 def share(outcome: Scored) -> float:

@@ -14,7 +14,6 @@ from solon.planning.rows import ESCALATED, Estimate
 from solon.planning.times import SECONDS_A_REQUEST, TOKENS_A_SECOND, total
 from solon.recipe import Opened, Recipe
 
-
 A_CENT = 0.01
 """US dollars that a change has to save to be worth a line."""
 

@@ -97,13 +97,15 @@ class Plugin(Settings):
 
         The default asks the plugins among its settings, those in lists and tuples too, and says each problem once.
         """
-        found: dict[str, None] = {}
+        return list(dict.fromkeys(problem for plugin in self.parts() for problem in plugin.problems()))
+
+    def parts(self) -> Iterator[Plugin]:
+        """The plugins among its settings, those in lists and tuples too."""
         for name in type(self).model_fields:
             value = getattr(self, name)
             for plugin in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(plugin, Plugin):
-                    found |= dict.fromkeys(plugin.problems())
-        return list(found)
+                    yield plugin
 
 
 def _fields(model: BaseModel, of_plugin: Callable[[Plugin], dict[str, Any]]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from solon.errors import PluginError
 from solon.evaluation.base import Evaluator
 from solon.labelers.base import Labeler
 from solon.models.base import ChatModel
+from solon.models.prices import listed
 from solon.plugins.base import Plugin
 from solon.trainers.base import Trainer
 
@@ -82,9 +83,9 @@ def load(group: str, kind: str) -> Any:
     matching = [offer for offer in offers(group) if offer.kind == kind]
     noun = NOUN[group]
     if not matching:
-        near = difflib.get_close_matches(kind, kinds(group), n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise PluginError(f"no {noun} is called {kind!r}; installed: {', '.join(kinds(group)) or 'none'}{hint}")
+        raise PluginError(
+            f"no {noun} is called {kind!r}; installed: {', '.join(kinds(group)) or 'none'}{_meant(group, kind)}"
+        )
     if len(matching) > 1:
         raise PluginError(
             f"{noun} {kind!r} is offered by several packages: {'; '.join(map(str, matching))}. Uninstall all but one"
@@ -106,6 +107,23 @@ def load(group: str, kind: str) -> Any:
             f"its `kind` must equal the name of its entry point"
         )
     return loaded
+
+
+def _meant(group: str, kind: str) -> str:
+    """What may have been meant by a name that nobody offers in a group; empty where nothing comes to mind."""
+    elsewhere = next((other for other in GROUPS if kind in kinds(other)), None)
+    if elsewhere is not None:
+        noun = NOUN[elsewhere]
+        what = f"; {kind!r} is {'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+        if (group, elsewhere) == ("solon.labelers", "solon.models"):
+            what += f", which goes under `judge`: {{kind: pairwise, judge: {{kind: {kind}, ...}}}}"
+        return what
+    if near := difflib.get_close_matches(kind, kinds(group), n=1):
+        return f" (did you mean {near[0]!r}?)"
+    if group == "solon.models":
+        provider = next((name for name in ("openai", "anthropic") if listed(name, kind)), "endpoint")
+        return f". The name of a model goes under `model`: {{kind: {provider}, model: {kind}}}"
+    return ""
 
 
 def create(group: str, value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Run directory -> summary -> terminal table, Markdown, and one self-contained HTML file."""
 
+from solon.report.ended import ended
 from solon.report.html import html
 from solon.report.limits import limits_found
 from solon.report.markdown import markdown
@@ -7,4 +8,4 @@ from solon.report.summary import Summary, summarise
 from solon.report.terminal import terminal
 from solon.report.write import write_report
 
-__all__ = ["Summary", "html", "limits_found", "markdown", "summarise", "terminal", "write_report"]
+__all__ = ["Summary", "ended", "html", "limits_found", "markdown", "summarise", "terminal", "write_report"]

@@ -49,7 +49,8 @@ def given_candidates(summary: Summary) -> str:
     if summary.sampled is not None or labeled is None or not labeled.prompts:
         return ""
     dropped = f"; {counted(labeled.duplicates, 'duplicate')} dropped" if labeled.duplicates else ""
-    return f"{counted(labeled.prompts, 'prompt')} with their completions{dropped}"
+    whose = "its" if labeled.prompts == 1 else "their"
+    return f"{counted(labeled.prompts, 'prompt')} with {whose} completions{dropped}"
 
 
 def costs(summary: Summary) -> list[Cost]:

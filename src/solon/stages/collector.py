@@ -6,8 +6,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NEW_OBJECTS = 20_000
-"""New objects between two looks for cycles; Python's own number is 700. Some megabytes, if all of them were garbage."""
+NEW_OBJECTS = 100_000
+"""New objects between two looks for cycles; Python's own number is 700. Some tens of megabytes, were all of them
+garbage."""
 
 
 @contextmanager

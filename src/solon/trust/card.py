@@ -55,8 +55,8 @@ class JudgeCard(Record):
         judgments: how many were made.
         usage: of them all.
         usd_per_1000: US dollars for 1,000 judgments.
-        seconds_per_1000: of wall time for 1,000 replies that were made for this card; ``None`` when all were in the
-            ledger.
+        seconds_per_1000: of wall time for 1,000 replies that were made for this card; ``None`` unless most were, as
+            what the ledger held took no time.
         cases: each case's result.
     """
 
@@ -145,13 +145,19 @@ async def judge_card(
         judgments=len(judgments),
         usage=sum((judgment.usage for judgment in judgments), Usage()),
         usd_per_1000=1000 * spent / max(1, len(judgments)),
-        seconds_per_1000=1000 * seconds / stream.tally.sent if stream.tally.sent else None,
+        seconds_per_1000=_per_1000(seconds, stream),
         cases=cases,
     )
 
 
 def _ignore(done: int) -> None:
     """Where nobody watches."""
+
+
+def _per_1000(seconds: float, stream: Stream) -> float | None:
+    tally = stream.tally
+    made = tally.sent - tally.retried
+    return 1000 * seconds / tally.sent if made > tally.from_ledger else None
 
 
 async def _canaries(constitution: Constitution, labeler: Labeler) -> list[Canary]:

@@ -1,6 +1,7 @@
 """``solon constitution``, as a user calls it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,14 @@ def test_test_exits_with_0_when_every_case_passes():
     Path("c.yaml").write_text(CONSTITUTION.rsplit("  - {", 1)[0], "utf-8")
     result = call("test", "c.yaml", "--judge", "judge.yaml", "-q")
     assert (result.exit_code, result.stdout) == (0, "1 of 1 case passed; judged by pairwise:scripted\n")
+
+
+def test_a_card_counts_checks_and_not_cases():
+    """Most of what is counted are attacks and canaries."""
+    result = call("test", "c.yaml", "--judge", "judge.yaml", "--card", "card.json")
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
+    assert re.fullmatch(r"test +(\d+) of \1 checks", last)
 
 
 def test_test_gives_programs_one_object():

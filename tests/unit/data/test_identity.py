@@ -59,6 +59,17 @@ RECORDS = [
     Reply(text=ODD, stop="length", usage=Usage(input_tokens=3), model="m"),
     Reply(text="A", choices={"B": -2.5, "A": -0.0}, logits={"nothate": 1e-07}, batched=True),
     Request(messages=(Message(role="user", content=ODD),), max_tokens=8, temperature=0.7, choices=("B", "A"), seed=3),
+    Request(
+        messages=(
+            Message(role="system", content="é"),
+            Message(role="user", content="x"),
+            Message(role="assistant", content=""),
+        ),
+        max_tokens=8,
+        temperature=1e-07,
+        top_p=0.1 + 0.2,
+        attempt=2,
+    ),
     Request(messages=(Message(role="user", content="x"),), max_tokens=8, schema={"b": [1, None], "a": {"é": 1.5}}),
 ]
 

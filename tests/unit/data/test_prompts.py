@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -111,7 +112,11 @@ def test_every_broken_line_is_named_at_once(tmp_path):
         '{"prompt": "fine", "topic": ["a"]}\n'
         '{"promt": "typo"}\n'
         '{"prompt": "half \\ud83d"}\n'
+        f'{{"prompt": "fine", "n": {"1" * 5000}}}\n'
+        f'{{"prompt": "[{{\\"role\\": {"1" * 5000}"}}\n'
+        f'{{"prompt": "[{{\\"role\\": {"[" * 100_000}"}}\n'
     )
+    conversation = "looks like a conversation, and"
     assert problems_of(path) == [
         f"{path}:2:12: not valid JSON: unterminated string",
         f"{path}:3: a row is an object with columns, and this is a list",
@@ -123,6 +128,9 @@ def test_every_broken_line_is_named_at_once(tmp_path):
         f"{path}:9: column 'topic': a topic is a text or a number, not [\"a\"]",
         f"{path}:10: there is no column 'prompt' or 'messages' (did you mean 'promt'? columns: 'promt')",
         f"{path}:11: column 'prompt': the text holds half of a surrogate pair, which no tokenizer reads",
+        f"{path}:12: not usable JSON: a number has more digits than can be read",
+        f"{path}:13: column 'prompt': {conversation} is not usable JSON: a number has more digits than can be read",
+        f"{path}:14: column 'prompt': {conversation} is not usable JSON: nested too deeply",
     ]
 
 
@@ -176,6 +184,8 @@ def test_files_that_are_not_what_their_name_says_are_refused(tmp_path):
         ("p.txt", b"a", f": files that end in '.txt' are not read (it may be {endings})"),
         ("p.json", b'{"prompt": "a"}', ": a list of rows was expected, and it holds an object"),
         ("q.json", b'[\n{"prompt": }]', f":2:12: not valid JSON: expecting value ({lines})"),
+        ("r.json", b"[" * 100_000, ": not usable JSON: nested too deeply"),
+        ("s.json", b"[" + b"1" * 5000 + b"]", ": not usable JSON: a number has more digits than can be read"),
         ("p.csv", b"prompt,topic\na,b,c\nd\n", ":2: 3 fields in a row, and the header names 2 columns"),
         ("q.csv", b"prompt,prompt\na,b\n", ":1: the header names column 'prompt' twice"),
         ("r.csv", b'prompt\n"a', ":2: not valid CSV: unexpected end of data"),
@@ -219,3 +229,12 @@ def test_a_hub_dataset_that_cannot_be_reached_is_a_clear_error(monkeypatch):
         assert problem.startswith("hf://solon-tests/none:test: cannot be loaded: ")
         assert problem.endswith("(check name, split and network; a downloaded file or folder can be given instead)")
     assert problems_of("hf://") == ["hf://: the address names no dataset (write hf://org/name or hf://org/name:split)"]
+
+
+def test_a_cell_of_a_kind_that_json_does_not_have_is_named(tmp_path):
+    """Parquet holds dates, also in lists."""
+    path = tmp_path / "p.parquet"
+    rows = [{"prompt": "When?", "reference": [dt.date(1969, 7, 20)]}]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    what = 'a reference is a text or a number, not ["1969-07-20"]'
+    assert problems_of(path) == [f"{path}: row 1: column 'reference': {what}"]

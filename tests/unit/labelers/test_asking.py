@@ -7,6 +7,9 @@ import pytest
 from solon.data.records import Failed, Message, Usage
 from solon.errors import ModelRejected, ModelUnavailable, PromptTooLong
 from solon.labelers.asking import asked
+from solon.labelers.base import Labeler
+from solon.labelers.critique import Critique
+from solon.labelers.pairwise import Pairwise
 from solon.models.base import Price, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Retries, Stream
@@ -101,3 +104,34 @@ async def test_a_model_that_is_not_there_stops_the_stage() -> None:
     """A wrong key is wrong for every question."""
     with pytest.raises(ModelRejected, match="bad key"):
         await asked(raises(ModelRejected("bad key")), REQUEST, number, reasks=2)
+
+
+class Reasoner(Scripted):
+    """A judge that thinks before it answers."""
+
+    @property
+    def reasons(self) -> bool:
+        """It does."""
+        return True
+
+
+@pytest.mark.parametrize(
+    ("labeler", "cut_off_at"),
+    [
+        (Pairwise(judge=Reasoner()), 16),
+        (Pairwise(judge=Reasoner(), answer="json"), 64),
+        (Pairwise(judge=Reasoner(), max_tokens=255), 255),
+        (Pairwise(judge=Reasoner(), max_tokens=256), None),
+        (Pairwise(judge=Reasoner(), reasoning=True), None),
+        (Pairwise(judge=Scripted()), None),
+        (Critique(model=Reasoner(), max_tokens=100), 100),
+        (Critique(model=Reasoner()), None),
+    ],
+)
+def test_a_labeler_that_leaves_a_judge_no_room_to_think_says_so(labeler: Labeler, cut_off_at: int | None) -> None:
+    """Every reply would be paid for, cut off, and asked for again."""
+    said = (
+        f"scripted reasons before it answers, and would be cut off at {cut_off_at} tokens, its thoughts included. "
+        "Set `max_tokens: 1000` beside it, or turn its reasoning off where that can be done"
+    )
+    assert labeler.problems() == ([] if cut_off_at is None else [said])

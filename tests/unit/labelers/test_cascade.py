@@ -20,6 +20,7 @@ from solon.data.records import (
 from solon.errors import PluginError
 from solon.labelers.base import Revise
 from solon.labelers.cascade import Cascade
+from solon.labelers.critique import Critique
 from solon.labelers.pairwise import Pairwise
 from solon.labelers.panel import Panel
 from solon.models.base import Price, Reply, Request
@@ -159,6 +160,7 @@ async def test_the_band_lies_around_the_threshold_and_is_off_at_zero() -> None:
         ({"first": always(0.5, shown=4), "then": always(0.5, shown=4)}, "rate one response or compare two"),
         ({"first": always(0.5), "then": always(0.5), "band": 0.1}, "band is for labelers that rate one response"),
         ({"first": always(0.5), "then": always(0.5), "sure": 1.5}, "less than or equal to 1"),
+        ({"first": always(0.5, shown=1), "then": Critique(model=Scripted())}, "critique writes revisions"),
     ],
 )
 def test_a_cascade_that_cannot_judge_is_refused(settings: dict[str, object], message: str) -> None:
@@ -170,8 +172,9 @@ def test_a_cascade_that_cannot_judge_is_refused(settings: dict[str, object], mes
 async def test_what_is_no_verdict_is_an_error_that_names_the_labeler() -> None:
     """A labeler of somebody else's that breaks the contract must not become a label."""
     strange = Opinion(says=lambda _: Scored(scores=(2.0, -1.0)), called="strange")
-    with pytest.raises(PluginError, match="'strange'"):
-        await Cascade(first=strange, then=EXPENSIVE).label(QUESTION)
+    for cascade in (Cascade(first=strange, then=EXPENSIVE), Cascade(first=always("refused", "cheap"), then=strange)):
+        with pytest.raises(PluginError, match="'strange'"):
+            await cascade.label(QUESTION)
 
 
 # ---------------------------------------------------------------- whom it asks, and how often

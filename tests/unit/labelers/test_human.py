@@ -313,11 +313,11 @@ def test_every_problem_is_found_with_its_line(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("score", ["good", "nan", "inf", True, [3]])
+@pytest.mark.parametrize("score", ["good", "nan", "inf", True, [3], 10**400])
 def test_a_score_is_a_number(folder: Path, score: Any) -> None:
     """A word is none, and neither is true."""
     (problem,) = human(folder, [rated("hi", score)]).problems()
-    assert problem == f"people.jsonl:1: column 'score': a score is a number, not {json.dumps(score)}"
+    assert problem == f"people.jsonl:1: column 'score': a score is a number, not {json.dumps(score)[:40]}"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from solon.data.records import (
 )
 from solon.errors import PluginError
 from solon.labelers.base import Labeler, Revise
+from solon.labelers.critique import Critique
 from solon.labelers.panel import Panel
 from solon.labelers.rules import Rules
 from solon.models.scripted import Scripted
@@ -175,6 +176,7 @@ def test_its_name_says_whom_it_asks() -> None:
         ({"members": [always(0.5, shown=0), always(0.5, shown=0)]}, "rate one response or compare two"),
         ({"members": [always(0.5)] * 2, "vote": "weighted"}, "at least 3 members"),
         ({"members": [always(0.5)] * 2, "min_votes": 3}, "min_votes is 3, and there are 2 members"),
+        ({"members": [Critique(model=Scripted()), always(0.5, shown=1)]}, "critique writes revisions"),
     ],
 )
 def test_a_panel_that_cannot_vote_is_refused(settings: dict[str, object], message: str) -> None:
@@ -389,6 +391,14 @@ async def test_the_odd_one_out_is_named_when_it_is_clearly_apart() -> None:
     assert (await summary_of(two, questions))["odd_one_out"] is None
     slots = Panel(members=(always(0.0, "last"), always(1.0, "first"), always(1.0, "first too")))
     assert (await summary_of(slots, questions))["odd_one_out"] == "last"
+
+
+@pytest.mark.slow
+async def test_of_a_member_that_never_voted_no_accuracy_is_estimated() -> None:
+    """Silence is not error: 0 would say that it is always wrong."""
+    members = (always("refused", "silent"), always(1.0, "one"), always(1.0, "other"))
+    found = await summary_of(Panel(members=members, vote="weighted"), [QUESTION])
+    assert [member["accuracy_estimated"] for member in found["members"]] == [None, 1.0, 1.0]
 
 
 async def test_failures_are_counted_by_member_and_members_with_one_name_told_apart() -> None:

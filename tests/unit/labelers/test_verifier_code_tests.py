@@ -89,6 +89,8 @@ def test_a_function_of_asserts_that_cannot_be_unfolded_is_one_test() -> None:
         ("42 apples", "the tests are not Python"),
         ("\x00", "the tests are not Python"),
         ("(" * 1000, "the tests are not Python"),
+        (f"assert f({'-' * 900}1) == 1", "the tests are not Python: maximum recursion depth exceeded"),
+        (f"assert f(0x{'f' * 4000}) == 1", "the tests are not Python: Exceeds the limit"),
     ],
 )
 def test_what_tests_nothing_is_an_error(source: str, says: str) -> None:

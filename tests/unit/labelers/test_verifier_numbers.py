@@ -109,7 +109,17 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["^" + " " * 50_000, "1," * 50_000, r"\text{" * 20_000, "-" * 50_000 + "5", "a^" * 50_000]
+    "text",
+    [
+        "^" + " " * 50_000,
+        "1," * 50_000,
+        r"\text{" * 20_000,
+        "-" * 50_000 + "5",
+        "a^" * 50_000,
+        "\v" * 300_000,
+        "^" + r"\quad" * 200_000,
+        r"\sqrt" + r"\quad" * 200_000,
+    ],
 )
 def test_a_long_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
     """The square of it would be minutes, which the limit on a test ends."""

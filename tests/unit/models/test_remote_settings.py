@@ -13,7 +13,7 @@ from solon.models.base import Price
 from solon.models.litellm import LiteLLM
 from solon.models.openai import OpenAI
 from solon.models.prices import table
-from solon.models.remote import without_key
+from solon.models.remote import RemoteModel, without_key
 from solon.models.wire import shown
 
 MAKES = {
@@ -135,6 +135,29 @@ def test_whether_a_model_of_openai_samples_follows_from_its_name_unless_it_is_sa
 ):
     """Models that reason refuse a temperature, and would fail every request."""
     assert OpenAI(**settings).samples is samples
+
+
+@pytest.mark.parametrize(
+    ("model", "reasons"),
+    [
+        (OpenAI(model="gpt-5-mini"), True),
+        (OpenAI(model="gpt-4.1"), False),
+        (OpenAI(model="gpt-5.4", reasoning_effort="none"), False),
+        (OpenAI(model="gpt-5-mini", reasoning_effort="minimal"), False),
+        (OpenAI(model="my-deployment", reasoning_effort="low"), True),
+        (Anthropic(model="claude-haiku-5-5"), True),
+        (Anthropic(model="claude-opus-5"), True),
+        (Anthropic(model="claude-opus-5", thinking="disabled"), False),
+        (Anthropic(model="claude-haiku-4-5"), False),
+        (Anthropic(model="claude-sonnet-4-20250514"), False),
+        (Anthropic(model="claude-opus-4-7", thinking="adaptive"), True),
+        (LiteLLM(model="mistral/small"), False),
+    ],
+    ids=lambda value: value.model if isinstance(value, RemoteModel) else str(value),
+)
+def test_whether_a_model_thinks_first_follows_from_its_settings_or_its_name(model: RemoteModel, reasons: bool):
+    """A labeler has to leave it room for that."""
+    assert model.reasons is reasons
 
 
 @EACH

@@ -14,6 +14,13 @@ def test_a_run_that_was_given_its_completions_says_so(make_run, record):
     assert facts[0] == ("given", "400 prompts with their completions; 1 duplicate dropped")
 
 
+def test_one_prompt_has_its_completions(make_run, record):
+    """In good English."""
+    del record["stages"]["sample"]
+    record["stages"]["label"]["summary"] |= {"prompts": 1, "duplicates": 0}
+    assert data_facts(summarise(make_run(run=record)))[0].text == "1 prompt with its completions"
+
+
 def test_a_run_that_sampled_them_was_given_none(run_dir):
     """Its prompts are told by the sampling stage."""
     assert [fact.name for fact in data_facts(summarise(run_dir))] == ["sampled", "built", "dropped", "dropped"]

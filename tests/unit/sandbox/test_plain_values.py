@@ -87,6 +87,13 @@ def test_a_claim_that_no_child_of_ours_makes_is_refused(claim: object) -> None:
     assert isinstance(shown(claim), str)
 
 
+@pytest.mark.parametrize("claim", [["f", "0x1p999999"], ["c", "nan", "0x1p999999"], ["y"], ["d", [["a", "b", "c"]]]])
+def test_a_claim_that_is_no_value_is_unequal_to_a_text_and_can_be_shown(claim: object) -> None:
+    """Nobody looks into a claim that is no text where one is expected: to show it must not end a run."""
+    assert not equals(claim, "text")
+    assert shown(claim) == repr(claim)
+
+
 def test_many_equal_hashes_cost_nothing() -> None:
     """2 ** 61 - 1 is the modulus of hashes: a set of its multiples would take the square of their number."""
     modulus = 2**61 - 1

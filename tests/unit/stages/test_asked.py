@@ -26,13 +26,20 @@ def test_each_model_is_named_once_with_what_it_charges_and_who_says_so() -> None
     members = [Pairwise(judge=judge) for judge in (OWN, PAID, IN_TABLE)] + [Pairwise(judge=OWN, seed=1)]
     row = listed("openai", "gpt-4o-mini")
     assert row is not None
-    free = {"input": 0.0, "output": 0.0, "cached": None, "cache_write": None, "batch": 1.0}
+    free = {"input": 0.0, "output": 0.0, "cached": None, "cache_write": None, "batch": 1.0, "batch_cached": None}
     assert models_of(Panel(members=tuple(members))) == [
         {"name": "small", "server": "localhost:8000/v1", "price": free, "price_source": None, "price_as_of": None},
         {
             "name": "large",
             "server": "api.example.com/v1",
-            "price": {"input": 1.0, "output": 2.0, "cached": None, "cache_write": None, "batch": 1.0},
+            "price": {
+                "input": 1.0,
+                "output": 2.0,
+                "cached": None,
+                "cache_write": None,
+                "batch": 1.0,
+                "batch_cached": None,
+            },
             "price_source": "recipe",
             "price_as_of": None,
         },
@@ -45,6 +52,7 @@ def test_each_model_is_named_once_with_what_it_charges_and_who_says_so() -> None
                 "cached": row.cached,
                 "cache_write": None,
                 "batch": 0.5,
+                "batch_cached": row.batch_cached,
             },
             "price_source": row.source,
             "price_as_of": row.as_of.isoformat(),

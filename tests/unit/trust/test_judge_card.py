@@ -1,6 +1,7 @@
 """A judge card tells an honest judge from one that is biased, gullible or mute."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from solon.data.records import Case, Constitution, Principle
 from solon.errors import InputError
 from solon.labelers.pairwise import Pairwise
 from solon.labelers.rules import Rules
+from solon.ledger import Ledger
 from solon.models.base import Price, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Retries, Stream
@@ -132,6 +134,18 @@ async def test_the_price_is_that_of_a_thousand_judgments():
     card = await card_of(Pairwise(judge=judge))
     assert card.usd_per_1000 == pytest.approx(card.usage.input_tokens / card.judgments / 1000)
     assert card.seconds_per_1000 is not None
+
+
+async def test_the_time_is_of_replies_that_were_made_for_the_card(tmp_path: Path):
+    """A second card is made of the ledger, and with one of three cases another, two thirds of it are."""
+    other = Case(principle="good", prompt="p", better="GOOD", worse="bad")
+    altered = CONSTITUTION.model_copy(update={"cases": (*CONSTITUTION.cases[:2], other)})
+    cards = []
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        for constitution in (CONSTITUTION, CONSTITUTION, altered):
+            async with Stream(ledger, run="card", stage="test") as stream:
+                cards.append(await judge_card(constitution, Pairwise(judge=Scripted(answer=honest)), stream))
+    assert [card.seconds_per_1000 is None for card in cards] == [False, True, True]
 
 
 async def test_a_labeler_that_rates_gets_a_card_too():

@@ -146,7 +146,7 @@ def _shown(claim: Any, depth: int) -> str:
             return "{" + ", ".join(f"{_shown(k, depth - 1)}: {_shown(v, depth - 1)}" for k, v in items) + "}"
         inner = ", ".join(_shown(item, depth - 1) for item in items)
         return {"l": f"[{inner}]", "t": f"({inner}{',' * (len(items) == 1)})", "s": f"{{{inner}}}"}[kind]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, LookupError, OverflowError):
         return repr(claim)[:100]
 
 
