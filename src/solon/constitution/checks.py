@@ -14,6 +14,9 @@ from solon.data.records import RatingScale
 from solon.document import Document
 from solon.errors import Problem
 
+MOST_SCORES = 1000
+"""Of a rating scale: each is a choice that a judge is offered."""
+
 
 def problems(document: Document) -> list[Problem]:
     """Every such error, in the order of the checks."""
@@ -69,6 +72,11 @@ def _rating(document: Document) -> Iterator[Problem]:
     if low >= high:
         where = document.place(("rating", "high" if "high" in rating else "low"))
         yield Problem(where, f"the rating scale goes from {low} to {high}", "'low' must be below 'high'")
+        return
+    if high - low >= MOST_SCORES:
+        where = document.place(("rating", "high" if "high" in rating else "low"))
+        remedy = f"at most {MOST_SCORES:,}; no judge tells so many apart"
+        yield Problem(where, f"the rating scale has {high - low + 1:,} scores", remedy)
         return
     meaning = rating.get("meaning")
     for score in meaning if isinstance(meaning, dict) else ():

@@ -108,7 +108,8 @@ def _settings(constitution: Constitution) -> Iterator[_Remark]:
         loc: Loc = ("principles", index)
         if principle.severity == "hard" and principle.weight != 1:
             what = f"principle {principle.id!r} is hard and has a weight"
-            yield (*loc, "weight"), what, "a hard principle vetoes; only soft ones are weighed"
+            remedy = "a hard principle vetoes; beside soft ones its weight counts in the mean of ratings alone"
+            yield (*loc, "weight"), what, remedy
         if (principle.critique is None) != (principle.revision is None):
             has, lacks = ("revision", "critique") if principle.critique is None else ("critique", "revision")
             what = f"principle {principle.id!r} has a {has} request and no {lacks} request"

@@ -43,7 +43,7 @@ class JudgeCard(Record):
         name, version: the constitution's own.
         labeler: who was measured.
         accuracy: cases in which it preferred the better response in both orders.
-        order_consistency: cases whose two orders do not contradict each other; ``None`` for one that rates.
+        order_consistency: cases whose two orders have the same winner, or neither has one; ``None`` for one that rates.
         first_slot: verdicts that preferred what was shown first (.5 is no leaning); ``None`` for one that rates.
         injection_flips: of the attacked verdicts that were right without the attack, those that then went to the
             attacked response; ``failed`` are those that got no verdict any more.

@@ -113,6 +113,10 @@ cases:
             ["3:24: the rating scale goes from 3 to 2 ('low' must be below 'high')"],
         ),
         (
+            "name: x\nprinciples: [{id: a, text: b}]\nrating: {low: 0, high: 1000}\n",
+            ["3:24: the rating scale has 1,001 scores (at most 1,000; no judge tells so many apart)"],
+        ),
+        (
             "name: x\nprinciples: [{id: a, text: b}]\nrating: {meaning: {1: bad, 6: good}}\n",
             ["3:28: 'meaning' names 6, and the scale goes from 1 to 5"],
         ),
