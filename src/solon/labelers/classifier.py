@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from functools import cached_property
 from typing import ClassVar, assert_never
 
-from solon.data.records import Candidates, Constitution, Failed, Judgment, Message, Question, Scored
+from solon.data.records import Failed, Judgment, Message, Question, Scored
 from solon.labelers.asking import asked
-from solon.labelers.base import Labeler
+from solon.labelers.scorer import Scorer
 from solon.models.base import ChatModel, Reply, Request
 from solon.models.classifier import Classifying, SequenceClassifier
 
 
-class Classifier(Classifying, Labeler):
+class Classifier(Classifying, Scorer):
     """Scores each response by a label of a classifier, with no question to a judge. Needs the ``train`` extra.
 
     It knows no principles: whatever the constitution says, it scores what it was trained for. So it is asked one
@@ -40,19 +39,6 @@ class Classifier(Classifying, Labeler):
     def problems(self) -> list[str]:
         """What the model folder lacks, a label that it does not have, packages that are not installed."""
         return self._model.problems()
-
-    def questions(self, candidates: Candidates, constitution: Constitution) -> Iterable[Question]:
-        """One question a completion, under every principle that applies to the prompt at once; none if none does."""
-        principles = tuple(item for item in constitution.principles if item.applies_to(candidates.prompt.topic))
-        if principles:
-            for completion in candidates.completions:
-                yield Question(
-                    prompt=candidates.prompt, principles=principles, options=(completion,), scale=constitution.rating
-                )
-
-    def expected_questions(self, completions: int, principles: int) -> int:
-        """One a completion."""
-        return completions if principles else 0
 
     @property
     def longest_reply(self) -> int:

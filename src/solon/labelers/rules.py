@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from solon.data.records import Candidates, Constitution, Failed, Judgment, Question, Scored, Slug
-from solon.labelers.base import Labeler
+from solon.data.records import Failed, Judgment, Question, Scored, Slug
 from solon.labelers.patterns import PatternTimeout
 from solon.labelers.rule_kinds import Rule, RuleKind
+from solon.labelers.scorer import Scorer
 
 
-class Rules(Labeler):
+class Rules(Scorer):
     """Scores one completion by verifiable rules, each with a name of its own.
 
     ::
@@ -33,19 +33,6 @@ class Rules(Labeler):
 
     rules: dict[Slug, Rule] = Field(min_length=1)
     mode: Literal["mean", "all"] = "mean"
-
-    def questions(self, candidates: Candidates, constitution: Constitution) -> Iterable[Question]:
-        """One question a completion, under every principle that applies to the prompt at once; none if none does."""
-        principles = tuple(item for item in constitution.principles if item.applies_to(candidates.prompt.topic))
-        if principles:
-            for completion in candidates.completions:
-                yield Question(
-                    prompt=candidates.prompt, principles=principles, options=(completion,), scale=constitution.rating
-                )
-
-    def expected_questions(self, completions: int, principles: int) -> int:
-        """One a completion."""
-        return completions if principles else 0
 
     async def label(self, question: Question) -> Judgment:
         """Scores one completion in [0, 1]. The rationale names the rules that it breaks.

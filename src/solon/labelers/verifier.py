@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, Tag
 
-from solon.data.records import Candidates, Constitution, Failed, Judgment, Question, Scored, Slug
+from solon.data.records import Failed, Judgment, Question, Scored, Slug
 from solon.errors import MissingExtra, PluginError
 from solon.labelers import rule_kinds
-from solon.labelers.base import Labeler
 from solon.labelers.check_kinds import CheckKind, Verdict
 from solon.labelers.code_checks import CodeCheck
 from solon.labelers.patterns import PatternTimeout
 from solon.labelers.rule_kinds import RULE_KINDS, RuleKind
+from solon.labelers.scorer import Scorer
 from solon.labelers.told_apart import ToldApart
 from solon.labelers.value_checks import ExpressionCheck, NumberCheck
 from solon.sandbox.pool import Isolation, Pool, SandboxFailed, pool, processors
@@ -44,7 +43,7 @@ Check: TypeAlias = Annotated[
 """A pydantic field type: any check, which any rule is too. Which one it is is told by the key that names it."""
 
 
-class Verifier(Labeler):
+class Verifier(Scorer):
     """Scores one completion by checks, each with a name of its own: a number, an expression, code, or any rule.
 
     ::
@@ -69,19 +68,6 @@ class Verifier(Labeler):
     mode: Literal["mean", "all"] = "mean"
     workers: PositiveInt | None = None
     isolation: Isolation = "required"
-
-    def questions(self, candidates: Candidates, constitution: Constitution) -> Iterable[Question]:
-        """One question a completion, under every principle that applies to the prompt at once; none if none does."""
-        principles = tuple(item for item in constitution.principles if item.applies_to(candidates.prompt.topic))
-        if principles:
-            for completion in candidates.completions:
-                yield Question(
-                    prompt=candidates.prompt, principles=principles, options=(completion,), scale=constitution.rating
-                )
-
-    def expected_questions(self, completions: int, principles: int) -> int:
-        """One a completion."""
-        return completions if principles else 0
 
     def effects(self) -> dict[str, Any]:
         """Without ``workers``: how many work at once changes no verdict."""

@@ -14,7 +14,7 @@ from solon.data.records import StopReason, Usage
 from solon.errors import ModelError
 from solon.models.base import Reply, Request
 from solon.models.estimate import most_input_tokens
-from solon.models.wire import complaint, count, json_object, named_model, shown, status_error, unusable, usage_of
+from solon.models.wire import complaint, count, named_model, shown, status_error, unusable, usage_of
 
 _STOPS: Mapping[str, StopReason] = {
     "end_turn": "end",
@@ -93,13 +93,15 @@ def enforceable(schema: Any) -> Any:
 # ---------------------------------------------------------------- a reply
 
 
-def reply_of(raw: bytes, asked: str, request: Request, who: str, *, answers_as: str | None = None) -> Reply:
+def reply_in(
+    data: Mapping[str, Any], asked: str, request: Request | None, who: str, *, answers_as: str | None = None
+) -> Reply:
     """The checked reply in the body of a response of status 200.
 
     Args:
-        raw: the whole body.
+        data: the whole body, parsed.
         asked: the name of the model that was asked.
-        request: what was asked.
+        request: what was asked; without it, tokens must have been counted.
         who: names model and server in messages.
         answers_as: another name under which the model may answer.
 
@@ -107,13 +109,6 @@ def reply_of(raw: bytes, asked: str, request: Request, who: str, *, answers_as: 
         ModelUnavailable: it is no reply: a web page, cut off, empty, of an unknown kind. May have been billed.
         ModelRejected: another model has answered.
     """
-    return reply_in(json_object(raw, who), asked, request, who, answers_as=answers_as)
-
-
-def reply_in(
-    data: Mapping[str, Any], asked: str, request: Request | None, who: str, *, answers_as: str | None = None
-) -> Reply:
-    """As ``reply_of``, of a body that is parsed already. Without a request, tokens must have been counted."""
     if data.get("type") == "error" or data.get("error"):
         raise unusable(who, f"answered with an error: {shown(data.get('error'))}")
     blocks = data.get("content")

@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 import torch
 
 from solon.data.records import StopReason, Usage, digest
-from solon.errors import DataError, ModelRejected, PromptTooLong
+from solon.errors import DataError, ModelRejected
 from solon.models.backend.choices import first_scores
 from solon.models.backend.generation import Ask, Draws, Written, log_probs_of, write
 from solon.models.backend.identity import content_identity
+from solon.models.backend.lengths import check_lengths
 from solon.models.backend.loading import Loaded, load
 from solon.models.backend.scoring import log_probs
 from solon.models.base import Reply, Request
@@ -124,7 +125,8 @@ def answer(loaded: Loaded, requests: Sequence[Request], *, prefix_cache: bool, n
             numbers.
     """
     prompts = loaded.chat.encode([request.messages for request in requests])
-    _check_lengths(loaded, requests, prompts)
+    if loaded.context is not None:
+        check_lengths(loaded.context, requests, prompts)
     asks = [
         Ask(
             tokens=prompt,
@@ -156,20 +158,6 @@ def answer(loaded: Loaded, requests: Sequence[Request], *, prefix_cache: bool, n
             look = Written([] if ended else [token], complete, log_probs_of(row, ask.watched))
             replies[index] = _reply(loaded, requests[index], ask, look, name=name, cached=cached, one_look=True)
     return [replies[index] for index in range(len(requests))]
-
-
-def _check_lengths(loaded: Loaded, requests: Sequence[Request], prompts: Sequence[Sequence[int]]) -> None:
-    if loaded.context is None:
-        return
-    needs = [len(prompt) + request.max_tokens for request, prompt in zip(requests, prompts, strict=True)]
-    places = [place for place, need in enumerate(needs) if need > loaded.context]
-    if places:
-        first = places[0]
-        raise PromptTooLong(
-            f"a prompt of {len(prompts[first])} tokens and a reply of up to {requests[first].max_tokens} do not fit "
-            f"into the model's {loaded.context}: shorten the prompt or lower max_tokens",
-            places=places,
-        )
 
 
 def _reply(

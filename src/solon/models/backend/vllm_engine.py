@@ -20,9 +20,10 @@ from vllm.lora.request import LoRARequest
 from vllm.sampling_params import StructuredOutputsParams
 
 from solon.data.records import StopReason, Usage, digest
-from solon.errors import DataError, ModelRejected, PromptTooLong
+from solon.errors import DataError, ModelRejected
 from solon.models.backend.chat import Chat
 from solon.models.backend.identity import content_identity
+from solon.models.backend.lengths import check_lengths
 from solon.models.base import Reply, Request
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ def answer(engine: Engine, requests: Sequence[Request], *, name: str) -> list[Re
         ModelRejected: the chat template refuses a conversation, a choice is not a single token, or the engine failed.
     """
     prompts = engine.chat.encode([request.messages for request in requests])
-    _check_lengths(engine, requests, prompts)
+    check_lengths(engine.context, requests, prompts)
     asked = [_params(request) for request in requests]
     watched = [{choice: engine.chat.choice_id(choice) for choice in request.choices} for request in requests]
     try:
@@ -126,18 +127,6 @@ def answer(engine: Engine, requests: Sequence[Request], *, name: str) -> list[Re
         _forget()
         raise ModelRejected(f"vLLM failed while {name} answered: {_first_line(error)}") from error
     return [_reply(output, choices, name) for output, choices in zip(outputs, watched, strict=True)]
-
-
-def _check_lengths(engine: Engine, requests: Sequence[Request], prompts: Sequence[Sequence[int]]) -> None:
-    needs = [len(prompt) + request.max_tokens for request, prompt in zip(requests, prompts, strict=True)]
-    places = [place for place, need in enumerate(needs) if need > engine.context]
-    if places:
-        first = places[0]
-        raise PromptTooLong(
-            f"a prompt of {len(prompts[first])} tokens and a reply of up to {requests[first].max_tokens} do not fit "
-            f"into the model's {engine.context}: shorten the prompt or lower max_tokens",
-            places=places,
-        )
 
 
 def _params(request: Request) -> Any:
