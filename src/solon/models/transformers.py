@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
 from solon.data.records import Message
-from solon.errors import DataError, MissingExtra
+from solon.errors import MissingExtra
 from solon.models.backend.identity import content_identity
-from solon.models.backend.loading import check_adapter, check_folder
-from solon.models.base import ChatModel, Reply, Request
-from solon.plugins.base import Location, located
+from solon.models.base import Reply, Request
+from solon.models.weights import OwnWeights, has_gpu
+from solon.plugins.base import located
 
 
-class Transformers(ChatModel):
+class Transformers(OwnWeights):
     """Samples and judges with a causal language model of one's own. Needs the ``train`` extra.
 
     Every request has random numbers of its own, drawn from its messages, seed and attempt: who else is in the batch
@@ -30,9 +28,6 @@ class Transformers(ChatModel):
     temperature 1.
 
     Attributes:
-        model: a folder with config.json, ``*.safetensors`` and a tokenizer with a chat template, or a hub id. Pickled
-            weights and code that comes with a model are never loaded.
-        adapter: a LoRA folder to put on top; optional.
         load_in_4bit: NF4 weights; needs a GPU.
         dtype: of the weights; ``auto`` keeps the checkpoint's on a GPU and takes float32 on a CPU.
         threads: CPU threads of torch; ``None`` leaves them. Replies are the same to the last bit only at a fixed
@@ -45,8 +40,6 @@ class Transformers(ChatModel):
 
     kind: ClassVar[str] = "transformers"
 
-    model: Location
-    adapter: Location | None = None
     load_in_4bit: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     threads: PositiveInt | None = None
@@ -56,27 +49,14 @@ class Transformers(ChatModel):
     max_context: PositiveInt | None = None
 
     @property
-    def name(self) -> str:
-        """The last part of the model's path or id; with an adapter, ``model+adapter``."""
-        base = Path(self.model).name
-        return base if self.adapter is None else f"{base}+{Path(self.adapter).name}"
-
-    @property
     def requests_in_a_batch(self) -> int:
         """``batch_size``."""
         return self.batch_size
 
     def problems(self) -> list[str]:
         """What a model or adapter folder lacks; packages that are not installed."""
-        found: list[str] = []
-        for check, location in ((check_folder, self.model), (check_adapter, self.adapter)):
-            try:
-                if location is not None:
-                    check(located(location))
-            except DataError as error:
-                found += map(str, error.problems)
-        no_gpu = shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists()
-        if no_gpu and (self.load_in_4bit or self.device == "cuda"):
+        found = super().problems()
+        if not has_gpu() and (self.load_in_4bit or self.device == "cuda"):
             found.append("load_in_4bit and device 'cuda' need an NVIDIA GPU, and there is none here: take them out")
         if any(find_spec(package) is None for package in ("torch", "transformers")):
             found.append(str(MissingExtra("a model that runs in this process", "train")))

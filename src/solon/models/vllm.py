@@ -7,23 +7,21 @@ model: meta-llama/Llama-3.1-8B-Instruct
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from solon.errors import DataError, MissingExtra
+from solon.errors import MissingExtra
 from solon.models.backend.identity import content_identity
-from solon.models.backend.loading import check_adapter, check_folder
-from solon.models.base import ChatModel, Reply, Request
-from solon.plugins.base import Location, located
+from solon.models.base import Reply, Request
+from solon.models.weights import OwnWeights, has_gpu
+from solon.plugins.base import located
 
 
-class VLLM(ChatModel):
+class VLLM(OwnWeights):
     """Samples and judges with a causal language model of one's own, through vLLM. Needs the ``vllm`` extra and a GPU.
 
     Every request has a seed of its own, drawn from its messages, seed and attempt, as with ``transformers``. But sums
@@ -31,9 +29,6 @@ class VLLM(ChatModel):
     Log-probabilities are those at temperature 1; a choice that is not among the 20 likeliest first tokens is absent.
 
     Attributes:
-        model: a folder with config.json, ``*.safetensors`` and a tokenizer with a chat template, or a hub id. Pickled
-            weights and code that comes with a model are never loaded.
-        adapter: a LoRA folder to put on top; optional.
         dtype: of the weights; ``auto`` keeps the checkpoint's.
         batch_size: requests handed to the engine at once; it decides by itself how many of them run together.
         max_context: the most tokens of prompt and reply together; ``None`` takes the model's own limit, for whose keys
@@ -44,19 +39,11 @@ class VLLM(ChatModel):
 
     kind: ClassVar[str] = "vllm"
 
-    model: Location
-    adapter: Location | None = None
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     batch_size: PositiveInt = 4096
     max_context: PositiveInt | None = None
     gpu_memory: float = Field(default=0.9, gt=0, le=1)
     gpus: PositiveInt = 1
-
-    @property
-    def name(self) -> str:
-        """The last part of the model's path or id; with an adapter, ``model+adapter``."""
-        base = Path(self.model).name
-        return base if self.adapter is None else f"{base}+{Path(self.adapter).name}"
 
     @property
     def requests_in_a_batch(self) -> int:
@@ -65,14 +52,8 @@ class VLLM(ChatModel):
 
     def problems(self) -> list[str]:
         """What a model or adapter folder lacks; a GPU or a package that is not there."""
-        found: list[str] = []
-        for check, location in ((check_folder, self.model), (check_adapter, self.adapter)):
-            try:
-                if location is not None:
-                    check(located(location))
-            except DataError as error:
-                found += map(str, error.problems)
-        if shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists():
+        found = super().problems()
+        if not has_gpu():
             found.append("the model kind 'vllm' needs an NVIDIA GPU, and there is none here: use `transformers`")
         if find_spec("vllm") is None:
             found.append(str(_missing()))
