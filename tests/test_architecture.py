@@ -20,7 +20,7 @@ LAYERS = [
     ["plugins", "plugins.base", "document"],
     ["statistics", "sandbox"],
     ["models.base", "models.batch", "models.estimate", "models.remote", "models.prices", "models.deadlines"],
-    ["labelers.base", "trainers.base", "evaluation.base"],
+    ["labelers.base", "labelers.together", "trainers.base", "evaluation.base"],
     ["plugins.registry"],
     ["data"],
     ["constitution", "labelers.prompt", "labelers.neutral"],

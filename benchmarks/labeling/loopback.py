@@ -266,6 +266,8 @@ def label_stage(recipe: Path) -> dict[str, Any]:
     import resource
     import time
 
+    import aiohttp  # noqa: F401 - the bare loop, too, has imported it before its time begins
+
     from solon.errors import StageIncomplete
     from solon.progress import Silent
     from solon.recipe import read

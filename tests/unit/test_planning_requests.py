@@ -81,10 +81,18 @@ def test_a_judge_is_planned_as_often_as_it_is_asked(folder: Path, label: dict[st
     assert requests(folder, label) == [("j", expected)]
 
 
-def test_a_tournament_of_a_ranking_is_planned_between_its_bounds(folder: Path) -> None:
-    """Merge sort of 3 compares 2 or 3 times: both orders, 2 principles, 4 prompts."""
-    ((_, planned),) = requests(folder, {"kind": "ranking", "method": "tournament", "judge": judge()})
-    assert 4 * 2 * 2 * 2 <= planned <= 4 * 2 * 2 * 3
+@pytest.mark.parametrize("responses", [3, 4, 7])
+def test_a_tournament_of_a_ranking_is_planned_with_the_most_comparisons_that_it_may_take(
+    folder: Path, responses: int
+) -> None:
+    """Merge sort of 3 compares 3 times at most, of 4 5 times, of 7 14 times: both orders, 2 principles, 4 prompts."""
+    candidates(folder, 4, "abcdefg"[:responses])
+    ranking = {"kind": "ranking", "method": "tournament", "judge": judge()}
+    assert requests(folder, ranking) == [("j", 4 * 2 * 2 * {3: 3, 4: 5, 7: 14}[responses])]
+    (note,) = [note for note in plan_of(read(folder / "recipe.yaml")).notes if "tournament" in note]
+    assert "the most that its sort may take are counted" in note
+    rows(folder, {**ranking, "method": "listwise"})
+    assert not any("tournament" in note for note in plan_of(read(folder / "recipe.yaml")).notes)
 
 
 def test_every_member_of_a_panel_is_asked_every_question(folder: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from solon.errors import DataError, Problem, StorageError
 
@@ -137,6 +138,20 @@ def json_bytes(value: Any, *, indent: int | None = None) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+def _record_bytes(record: BaseModel) -> bytes:
+    """As ``json_bytes``, by the record's own writer, which is three times as fast.
+
+    It knows no half of a surrogate pair, and writes what is no number all the same.
+    """
+    try:
+        text = record.model_dump_json()
+    except PydanticSerializationError:
+        return json_bytes(record.model_dump(mode="json"))
+    if "NaN" in text or "Infinity" in text:
+        return json_bytes(record.model_dump(mode="json"))
+    return text.encode("utf-8")
+
+
 def is_text(text: str) -> bool:
     """Whether it is Unicode text. Half of a surrogate pair, which some servers send, is not."""
     try:
@@ -169,8 +184,8 @@ def lines_into(path: Path) -> Iterator[Write]:
     with path.open("wb") as file:
 
         def write(record: BaseModel | Mapping[str, Any]) -> None:
-            value = record.model_dump(mode="json") if isinstance(record, BaseModel) else record
-            file.write(json_bytes(value) + b"\n")
+            file.write(_record_bytes(record) if isinstance(record, BaseModel) else json_bytes(record))
+            file.write(b"\n")
 
         yield write
 

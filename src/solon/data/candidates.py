@@ -85,6 +85,9 @@ class CandidateSet:
         self.duplicates = 0
         for rows in self._gathered:
             parts = [row for row in rows if isinstance(row, Candidates)]
+            if len(parts) == 1 and len(set(parts[0].completions)) == len(parts[0].completions):
+                yield parts[0]
+                continue
             given = [completion for part in parts for completion in part.completions]
             unique = tuple(dict.fromkeys(given))
             self.duplicates += len(given) - len(unique)

@@ -26,6 +26,8 @@ CACHE_KIB = 8192
 """Of the database that is held in memory, whatever there is in all."""
 
 _ROWS_AT_ONCE = 64
+_ROWS_HELD = 256
+"""How many records wait to be written together: a statement for each costs as much as reading its row."""
 
 _SETTINGS = (
     "PRAGMA journal_mode = OFF",
@@ -46,6 +48,7 @@ class Groups:
     def __init__(self, connection: sqlite3.Connection, path: Path | None, types: tuple[type[Record], ...]) -> None:
         self._connection, self._path, self._types = connection, path, types
         self._count = 0
+        self._held: list[tuple[int, int, str]] = []
 
     @classmethod
     @contextmanager
@@ -100,17 +103,22 @@ class Groups:
 
     def put(self, number: int, record: Record) -> None:
         """Adds a record to a group."""
-        text = _text(record)
-        with _storage(self._path):
-            row = number, self._types.index(type(record)), text
-            self._connection.execute("INSERT INTO records VALUES (?, ?, ?)", row)
+        self._held.append((number, self._types.index(type(record)), _text(record)))
+        if len(self._held) == _ROWS_HELD:
+            self._write()
 
     def __iter__(self) -> Iterator[list[Record]]:
         """The records of each group, in the order in which they were put there. May be read any number of times."""
+        self._write()
         with _storage(self._path):
             rows = self._connection.execute("SELECT number, type, record FROM records ORDER BY number, rowid")
         for _, group in groupby(self._rows(rows), key=lambda row: row[0]):
             yield [_record(self._types[which], text) for _, which, text in group]
+
+    def _write(self) -> None:
+        held, self._held = self._held, []
+        with _storage(self._path):
+            self._connection.executemany("INSERT INTO records VALUES (?, ?, ?)", held)
 
     def _rows(self, cursor: sqlite3.Cursor) -> Iterator[tuple[int, int, str]]:
         while True:

@@ -38,7 +38,9 @@ class OrderConsistency(Noun):
 
 def order_consistency(judgments: Iterable[Judgment]) -> OrderConsistency:
     """Counts over all pairs, labelers and principles. Judgments of many prompts may come together, in any order."""
-    return OrderConsistency(**_counted(judgments))
+    counts: Counter[str] = Counter()
+    _count(judgments, counts)
+    return OrderConsistency(**counts)
 
 
 class Position:
@@ -53,12 +55,12 @@ class Position:
 
     def add(self, judgments: Sequence[Judgment]) -> None:
         """Counts all judgments on one prompt."""
-        self._whole.update(_counted(judgments))
+        _count(judgments, self._whole)
         votes: dict[str, list[Judgment]] = {}
         for vote in _votes(judgments):
             votes.setdefault(vote.labeler, []).append(vote)
         for labeler, cast in votes.items():
-            self._votes.setdefault(labeler, Counter()).update(_counted(cast))
+            _count(cast, self._votes.setdefault(labeler, Counter()))
 
     def summary(self) -> dict[str, JsonValue]:
         """Shares with Wilson intervals and their n; empty where nothing was compared.
@@ -100,7 +102,8 @@ def _votes(judgments: Iterable[Judgment]) -> Iterator[Judgment]:
         yield from _votes(judgment.votes)
 
 
-def _counted(judgments: Iterable[Judgment]) -> Counter[str]:
+def _count(judgments: Iterable[Judgment], counts: Counter[str]) -> None:
+    """Adds what ``OrderConsistency`` holds."""
     compared: dict[tuple[str, frozenset[str]], list[Judgment]] = {}
     ranked: list[Judgment] = []
     for judgment in judgments:
@@ -109,12 +112,11 @@ def _counted(judgments: Iterable[Judgment]) -> Counter[str]:
             compared.setdefault((judgment.prompt, frozenset(judgment.options)), []).append(judgment)
         elif options > 2 and not judgment.votes and isinstance(judgment.outcome, Scored):
             ranked.append(judgment)  # one with votes was shown in several orders, and counts by them
-    counts = Counter(dict.fromkeys(OrderConsistency.model_fields, 0))
     for pair in compared.values():
         for group in grouped(pair).values():
             _count_comparisons(group, counts)
-    _count_rankings(ranked, counts)
-    return counts
+    if ranked:
+        _count_rankings(ranked, counts)
 
 
 def _count_comparisons(group: Sequence[Judgment], counts: Counter[str]) -> None:

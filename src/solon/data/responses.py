@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from solon.data.prompts import turns
 from solon.data.records import Message
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """What was said.
 
     Attributes:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from solon.data import hub
 from solon.data.artifacts import json_lines, opened, sha256_of, unreadable, why_not_json, wrong_encoding
@@ -23,8 +22,7 @@ _READ_AT_ONCE = 1024
 _FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row: where it stands, and its values by column."""
 
     where: str

@@ -13,6 +13,8 @@ from solon.stream import ask
 
 T = TypeVar("T")
 
+_NOTHING = Usage()
+
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
@@ -45,7 +47,7 @@ async def asked(judge: ChatModel, request: Request, read: Callable[[Reply], T | 
     Raises:
         ModelRejected, ModelDown, BudgetReached: as ``solon.stream.ask``; the stage stops.
     """
-    usage, cost = Usage(), 0.0
+    usage, cost = _NOTHING, 0.0
     may_heal = judge.remote or request.temperature > 0
     attempts = 1 + (reasks if may_heal else 0)
     outcome: T | Failed = Failed(reason="unparseable")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, Protocol, TypeAlias
 
 from pydantic import JsonValue
 
 from solon.data.records import Candidates, Constitution, Judgment, Question
+from solon.labelers.together import together
 from solon.models.base import ChatModel
 from solon.plugins.base import Plugin
 
@@ -96,7 +96,7 @@ class Labeler(Plugin):
                 the questions that its first member would ask.
         """
         questions = self.questions(candidates, constitution)
-        return tuple(await asyncio.gather(*((label or self.label)(question) for question in questions)))
+        return tuple(await together(map(label or self.label, questions)))
 
     def account(self) -> Account | None:
         """A fresh account of what is peculiar to this kind of labeler; ``None`` when there is nothing to say."""

@@ -8,11 +8,21 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from solon.data.records import Candidates, Constitution, Judgment, Question
+from solon.data.records import Candidates, Constitution, Judgment, Question, Scored
 from solon.errors import SolonError
 from solon.labelers.base import Account, Label, Labeler, Revise
 from solon.labelers.cascade_account import CascadeAccount
-from solon.labelers.votes import VOTING_OPTIONS, check_all_judge, scored, share, side
+from solon.labelers.votes import (
+    VOTING_OPTIONS,
+    as_share,
+    cast_by,
+    check_all_judge,
+    scales_differ,
+    scored,
+    share,
+    side,
+    told_apart,
+)
 from solon.models.base import ChatModel
 from solon.plugins.registry import AnyLabeler
 
@@ -82,9 +92,11 @@ class Cascade(Labeler):
             ModelRejected, ModelDown: a judge is not there; the stage stops.
         """
         cheap, *other = await asyncio.gather(*(self.first.label(order) for order in _orders(question)))
-        if self.doubt(cheap, *other) is None:
+        names = told_apart((self.first.name, self.then.name))
+        doubt, cheap = self.doubt(cheap, *other), cast_by(names[0], cheap)
+        if doubt is None:
             return question.judged(cheap.outcome, labeler=self.name, rationale=cheap.rationale, votes=(cheap,))
-        expensive = await self.then.label(question)
+        expensive = cast_by(names[1], await self.then.label(question))
         scored(expensive)  # what is no verdict must not become one
         return question.judged(
             expensive.outcome, labeler=self.name, rationale=expensive.rationale, votes=(cheap, expensive)
@@ -120,17 +132,28 @@ class Cascade(Labeler):
         return CascadeAccount(self.first, self.then, self.doubt)
 
     def conclude(self, judgments: Callable[[], Iterator[Judgment]]) -> Revise | None:
-        """Lets both labelers revise their verdicts. Which questions were escalated stays as it was."""
+        """Lets both labelers revise their verdicts; where one gives logits and one shares, all become shares.
+
+        Which questions were escalated stays as it was.
+        """
         revisions = (self.first.conclude(_votes(judgments, 0)), self.then.conclude(_votes(judgments, 1)))
-        if not any(revisions):
+
+        def voted(judgment: Judgment) -> tuple[Judgment, ...]:
+            pairs = zip(judgment.votes, revisions, strict=False)  # the cheap verdict may be the only one
+            return tuple(vote if revise is None else revise(vote) for vote, revise in pairs)
+
+        mixed = self.options == 1 and scales_differ(map(voted, judgments()), 2)
+        if not mixed and not any(revisions):
             return None
 
         def revised(judgment: Judgment) -> Judgment:
-            pairs = zip(judgment.votes, revisions, strict=False)  # the cheap verdict may be the only one
-            votes = tuple(vote if revise is None else revise(vote) for vote, revise in pairs)
+            votes = voted(judgment)
             if not votes:
                 return judgment
-            return judgment.model_copy(update={"votes": votes, "outcome": votes[-1].outcome})
+            outcome = votes[-1].outcome
+            if mixed and isinstance(outcome, Scored):
+                outcome = as_share(outcome)
+            return judgment.model_copy(update={"votes": votes, "outcome": outcome})
 
         return revised
 

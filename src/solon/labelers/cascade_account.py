@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from solon.data.records import Judgment, Scored
 from solon.labelers.base import Labeler
+from solon.labelers.votes import told_apart
 from solon.statistics.estimates import wilson
 
 
@@ -22,7 +23,7 @@ class CascadeAccount:
     """
 
     def __init__(self, first: Labeler, then: Labeler, doubt: Callable[..., str | None]) -> None:
-        self._names = (first.name, then.name)
+        self._names = told_apart((first.name, then.name))
         self._inner = (first.account(), then.account())
         self._doubt = doubt
         self._questions = 0

@@ -42,7 +42,8 @@ class Human(Labeler):
         file: the verdicts: JSONL, CSV, TSV, JSON, Parquet, a folder of such files, or ``hf://org/name``. Each row
             compares two responses or rates one; one file holds one of the two.
         columns: which columns hold what.
-        low: the worst score a row can have; the constitution's scale when left out. Set both ends or neither.
+        low: the worst score a row can have; the constitution's scale when left out. Set both ends or neither. Of no
+            effect where all scores are ``true`` or ``false``, which are the best and the worst of any scale.
         high: the best score.
     """
 
@@ -151,6 +152,8 @@ class Human(Labeler):
             file.check_scale(low, high)
             outcome = Scored(scores=((mean - low) / (high - low),))
             rationale = f"people: {mean:g} on a scale from {low:g} to {high:g}, the mean of {len(given)}"
+            if file.marks:
+                rationale = f"people: {given.count(1.0)} good, {given.count(0.0)} bad"
         judgment = question.judged(outcome, labeler=self.name, rationale=rationale)
         self._answered[_asked(judgment)] = places
         return judgment
@@ -173,6 +176,8 @@ class Human(Labeler):
         return 0
 
     def _scale_of(self, question: Question) -> tuple[float, float]:
+        if self.verdicts().marks:
+            return 0.0, 1.0
         if self.low is not None and self.high is not None:
             return self.low, self.high
         return question.scale.low, question.scale.high

@@ -19,6 +19,9 @@ from solon.plugins.base import Settings
 PREFERRED = {"a": 1.0, "first": 1.0, "b": 0.0, "second": 0.0, "tie": 0.5, "both": 0.5}
 """What a verdict may say, in any case: the share that goes to the first response."""
 
+MARKS = {"true": 1.0, "good": 1.0, "false": 0.0, "bad": 0.0}
+"""What a score may say in place of a number, in any case: the best score there is, or the worst, on any scale."""
+
 
 class HumanColumns(Settings):
     """Which columns hold what. Columns that are named in a recipe must exist.
@@ -29,7 +32,8 @@ class HumanColumns(Settings):
         response_b: the second.
         preferred: ``A`` or ``first``, ``B`` or ``second``, ``tie`` or ``both``; an empty cell is no verdict.
         response: of a rating, the response.
-        score: a number on the scale; an empty cell is no verdict.
+        score: a number on the scale, or in every row ``true`` (``good``) or ``false`` (``bad``); an empty cell is no
+            verdict.
         principle: the id of the principle that it was judged under, where a column or row says so.
         annotator: who judged, where a column or row says so.
     """
@@ -73,6 +77,7 @@ class Verdict:
         prompt, responses: the texts that were judged, as they are matched; two responses were compared, one was rated.
         value: the share that goes to the first response (1, .5 or 0), or the score as it was given.
         principle, annotator: where the row says so.
+        marked: the score is a mark, good (1) or bad (0), and no number of a scale.
     """
 
     where: str
@@ -81,6 +86,7 @@ class Verdict:
     value: float
     principle: str | None = None
     annotator: str | None = None
+    marked: bool = False
 
     def of(self, responses: Sequence[str]) -> float:
         """``value``, seen from the order in which the responses are named here."""
@@ -96,18 +102,20 @@ class HumanFile:
         verdicts: one a row, in their order.
         blank: how many rows hold no verdict.
         compares: whether they compare two responses; else they rate one.
+        marks: whether they rate by marks, good (1) or bad (0), which are on no scale.
     """
 
     name: str
     verdicts: tuple[Verdict, ...]
     blank: int
     compares: bool
+    marks: bool = False
 
     @cached_property
     def digest(self) -> str:
         """The hash of what the rows say, wherever the file lies."""
         said = [[v.prompt, *v.responses, v.value, v.principle, v.annotator] for v in self.verdicts]
-        return digest([self.compares, said])
+        return digest([self.compares, said, *(["marks"] if self.marks else [])])
 
     @cached_property
     def principles(self) -> frozenset[str | None]:
@@ -133,7 +141,7 @@ class HumanFile:
             DataError: with the place of each.
         """
         worst, best = self._range
-        if self.compares or low <= worst <= best <= high:
+        if self.compares or self.marks or low <= worst <= best <= high:
             return
         outside = [
             Problem(one.where, f"the score {one.value:g} is not on the scale from {low:g} to {high:g}")
@@ -174,12 +182,16 @@ def read_human(path: str, shown: str, columns: HumanColumns) -> HumanFile:
         MissingExtra: it is on the hub and ``datasets`` is not installed.
     """
     try:
-        read = [replace(row, where=row.where.replace(path, shown, 1)) for row in read_rows(path)]
+        read = list(read_rows(path))
     except DataError as error:
         named = [replace(problem, where=problem.where.replace(path, shown, 1)) for problem in error.problems]
         raise DataError(named) from error
-    rows = [row for row in read if isinstance(row, Row)]
-    problems = [row for row in read if isinstance(row, Problem)]
+    rows = [row._replace(where=row.where.replace(path, shown, 1)) for row in read if isinstance(row, Row)]
+    problems = [
+        replace(problem, where=problem.where.replace(path, shown, 1))
+        for problem in read
+        if isinstance(problem, Problem)
+    ]
     seen = dict.fromkeys(name for row in rows for name in row.values)
     if {*columns.compared, *columns.rated} <= seen.keys():
         what = "the rows have the columns of comparisons and those of ratings"
@@ -199,8 +211,13 @@ def read_human(path: str, shown: str, columns: HumanColumns) -> HumanFile:
     wanted = [*(columns.compared if compares else columns.rated)]
     wanted += [getattr(columns, name) for name in ("principle", "annotator") if name in columns.model_fields_set]
     absent = missing_columns(shown, seen, [columns.of_prompt.conversation, *((name,) for name in wanted)])
+    marks = [verdict for verdict in verdicts if verdict.marked]
+    if 0 < len(marks) < len(verdicts):
+        number = next(verdict for verdict in verdicts if not verdict.marked)
+        what = f"column {columns.score!r}: true or false (good or bad) here, and a number at {number.where}"
+        problems.append(Problem(marks[0].where, what, "write all scores in one of the two ways"))
     refuse(shown, problems, absent, empty=not verdicts, what="verdicts")
-    return HumanFile(shown, tuple(verdicts), blank, compares)
+    return HumanFile(shown, tuple(verdicts), blank, compares, marks=bool(marks))
 
 
 def _verdict(row: Row, columns: HumanColumns, compares: bool) -> Verdict | Problem | None:
@@ -230,7 +247,9 @@ def _verdict(row: Row, columns: HumanColumns, compares: bool) -> Verdict | Probl
         if isinstance(cell, bool | list | dict):
             return Problem(row.where, f"column {name!r}: a name is a text or a number, not {_shown(cell)}")
         names.append(None if cell is None else str(cell).strip() or None)
-    return Verdict(row.where, as_matched(prompt.text), tuple(responses), value, *names)
+    marked = not compares and _mark(given) is not None
+    principle, annotator = names
+    return Verdict(row.where, as_matched(prompt.text), tuple(responses), value, principle, annotator, marked)
 
 
 def _preferred(given: Any) -> float | str:
@@ -240,12 +259,19 @@ def _preferred(given: Any) -> float | str:
 
 
 def _score(given: Any) -> float | str:
-    """A finite number; a text says what is wrong."""
+    """A finite number, or what a mark stands for; a text says what is wrong."""
+    if (mark := _mark(given)) is not None:
+        return mark
     try:
-        score = math.nan if isinstance(given, bool) else float(given)
+        score = float(given)
     except (TypeError, ValueError, OverflowError):
         score = math.nan
-    return score if math.isfinite(score) else f"a score is a number, not {_shown(given)}"
+    return score if math.isfinite(score) else f"a score is a number, or true or false, not {_shown(given)}"
+
+
+def _mark(given: Any) -> float | None:
+    """1 for good, 0 for bad; ``None`` for what is neither."""
+    return MARKS.get(str(given).strip().lower()) if isinstance(given, bool | str) else None
 
 
 def _present(names: Sequence[str], seen: Mapping[str, Any]) -> float:

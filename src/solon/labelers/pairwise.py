@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from random import Random
 from typing import ClassVar, assert_never
@@ -12,6 +11,7 @@ from solon.data.verdicts import Verdict, verdict
 from solon.labelers.base import Label
 from solon.labelers.pairing import Pairing, Round, expected_matches, meet
 from solon.labelers.prompt import Ties, pairwise_messages
+from solon.labelers.together import together
 from solon.labelers.verdict_judge import Offer, Said, VerdictJudge
 
 _OFFERS = {"forced": Offer(("A", "B")), "allowed": Offer(("A", "B", "C"))}
@@ -64,18 +64,16 @@ class Pairwise(VerdictJudge):
         for completion in candidates.completions:
             distinct.setdefault(completion.text, completion)
         players = tuple(distinct.values())
-        by_id = {principle.id: principle for principle in constitution.principles}
         judgments: list[Judgment] = []
 
         async def play(pairs: Round) -> list[int | None]:
-            each = [
+            matches = await together(
                 _match(label or self.label, prompt, players[first], players[second], groups) for first, second in pairs
-            ]
-            # one match, of two completions, needs no task beside this one
-            matches = await asyncio.gather(*each) if len(each) > 1 else [await each[0]]
+            )
             judgments.extend(judgment for match in matches for judgment in match)
             if len(players) == 2:
                 return [None]  # whoever wins the only match meets nobody
+            by_id = {principle.id: principle for principle in constitution.principles}
             return [_winner(pair, players, verdict(match, by_id)) for pair, match in zip(pairs, matches, strict=True)]
 
         await meet(self.pairing, len(players), Random(f"{self.seed}:{prompt.id}:knockout"), play)
@@ -97,7 +95,7 @@ async def _match(
 ) -> tuple[Judgment, ...]:
     questions = [Question(prompt=prompt, principles=group, options=(first, second)) for group in groups]
     both_orders = [order for question in questions for order in (question, question.reversed())]
-    return tuple(await asyncio.gather(*(label(question) for question in both_orders)))
+    return tuple(await together(map(label, both_orders)))
 
 
 def _scored(said: Said) -> Scored:

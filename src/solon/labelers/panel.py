@@ -17,14 +17,18 @@ from solon.labelers.panel_account import PanelAccount
 from solon.labelers.votes import (
     VOTING_OPTIONS,
     Side,
+    as_share,
     by_majority,
     by_mean,
+    cast_by,
     check_all_judge,
     compared,
     no_verdict,
+    scales_differ,
     scored,
     share,
     side,
+    told_apart,
 )
 from solon.models.base import ChatModel
 from solon.plugins.registry import AnyLabeler
@@ -95,7 +99,8 @@ class Panel(Labeler):
             PluginError: a member gave what is no vote.
             ModelRejected, ModelDown: a member's judge is not there; the stage stops.
         """
-        votes = tuple(await asyncio.gather(*(member.label(question) for member in self.members)))
+        given = await asyncio.gather(*(member.label(question) for member in self.members))
+        votes = tuple(map(cast_by, told_apart([member.name for member in self.members]), given))
         return question.judged(self._outcome(votes), labeler=self.name, votes=votes)
 
     async def examine(
@@ -109,30 +114,34 @@ class Panel(Labeler):
         return PanelAccount(self.members, weighted=self.vote == "weighted")
 
     def conclude(self, judgments: Callable[[], Iterator[Judgment]]) -> Revise | None:
-        """Lets the members revise their votes, and weighs the votes where they are to be weighed.
+        """Lets the members revise their votes, makes logits shares beside shares, and weighs what is to be weighed.
 
-        It holds how often each combination of votes came, and no judgments.
+        Of one question where every vote is a logit, because who gives shares has failed, only the stage as a whole
+        tells that it is a share elsewhere. It holds how often each combination of votes came, and no judgments.
 
         Raises:
             MissingExtra: crowd-kit is not installed.
         """
         revisions = [member.conclude(_votes_of(place, judgments)) for place, member in enumerate(self.members)]
-        if self.vote != "weighted" and not any(revisions):
-            return None
 
         def voted(judgment: Judgment) -> tuple[Judgment, ...]:
             pairs = zip(judgment.votes, revisions, strict=True)
             return tuple(vote if revise is None else revise(vote) for vote, revise in pairs)
 
-        weights = None
+        weights, mixed = None, False
         if self.vote == "weighted":
             weights = reliability(Counter(sides(voted(judgment)) for judgment in judgments() if judgment.votes))
+        elif self.options == 1:
+            mixed = scales_differ((voted(judgment) for judgment in judgments() if judgment.votes), len(self.members))
+        if self.vote != "weighted" and not mixed and not any(revisions):
+            return None
 
         def revised(judgment: Judgment) -> Judgment:
             if not judgment.votes:
                 return judgment
             votes = voted(judgment)
-            return judgment.model_copy(update={"votes": votes, "outcome": self._outcome(votes, weights)})
+            outcome = self._outcome(votes, weights, in_shares=mixed)
+            return judgment.model_copy(update={"votes": votes, "outcome": outcome})
 
         return revised
 
@@ -145,10 +154,14 @@ class Panel(Labeler):
         """The longest of any member."""
         return max(member.longest_reply for member in self.members)
 
-    def _outcome(self, votes: Sequence[Judgment], weights: Reliability | None = None) -> Scored | Failed:
+    def _outcome(
+        self, votes: Sequence[Judgment], weights: Reliability | None = None, *, in_shares: bool = False
+    ) -> Scored | Failed:
         given = [verdict for vote in votes if (verdict := scored(vote)) is not None]
         if len(given) < (self.min_votes or len(self.members) // 2 + 1):
             return no_verdict(votes)
+        if in_shares:
+            given = list(map(as_share, given))
         match self.vote:
             case "mean":
                 return by_mean(given)

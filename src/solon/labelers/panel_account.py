@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from solon.data.records import Failed, Judgment
 from solon.labelers.base import Labeler
-from solon.labelers.votes import Side, most_said, scored, share, side
+from solon.labelers.votes import Side, most_said, scored, share, side, told_apart
 from solon.statistics.agreement import Agreement, NumericAgreement
 from solon.statistics.dawid_skene import Pattern, reliability
 from solon.statistics.estimates import Estimate, wilson
@@ -28,7 +28,7 @@ class PanelAccount:
     """
 
     def __init__(self, members: Sequence[Labeler], *, weighted: bool) -> None:
-        self._names = _told_apart([member.name for member in members])
+        self._names = told_apart([member.name for member in members])
         self._weighted = weighted
         self._members = [_Member() for _ in members]
         self._inner = [member.account() for member in members]
@@ -182,13 +182,3 @@ def _told(estimate: Estimate, n: int) -> JsonValue:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def _told_apart(names: Sequence[str]) -> list[str]:
-    """The names; where several are the same, each with its place among them."""
-    seen: Counter[str] = Counter()
-    told = []
-    for name in names:
-        seen[name] += 1
-        told.append(f"{name} ({seen[name]})" if names.count(name) > 1 else name)
-    return told

@@ -57,6 +57,9 @@ def code_for(*texts: str) -> str:
     raise AssertionError("a text cannot hold every code of six digits within the limits on its length")
 
 
+_code_for = lru_cache(1024)(code_for)  # a question is asked in several orders, under several principles
+
+
 def principles_text(principles: Sequence[Principle]) -> str:
     """One principle as its text; several as a list with their weights, hard ones marked."""
     if len(principles) == 1:
@@ -84,7 +87,7 @@ def material(question: Question) -> Material:
     """The prompt and the options of a question."""
     prompt = neutral(question.prompt.text)
     options = tuple(neutral(option.text) for option in question.options)
-    return Material(code_for(prompt, *sorted(options)), prompt, options)
+    return Material(_code_for(prompt, *sorted(options)), prompt, options)
 
 
 def answer_form(form: Form, *, key: str, what: str, value: str) -> str:
@@ -107,20 +110,24 @@ def conversation(system: str, user: str) -> tuple[Message, ...]:
 def pairwise_messages(question: Question, *, ties: Ties = "forced", form: Form = "bare") -> tuple[Message, ...]:
     """The conversation that asks which of two options is better."""
     shown = material(question)
-    principles = principles_text(question.principles)
-    if ties == "forced" and form == "bare":
-        # of this form every word stays as it is: judges were trained on it
-        system, user = fill(template("pairwise_system"), principles=principles), template("pairwise_user")
-    else:
-        system = fill(
-            template("pairwise_form_system"),
-            principles=principles,
-            verdicts=template(f"pairwise_{ties}"),
-            form=answer_form(form, key="verdict", what="the letter", value="the letter as a string"),
-        )
-        user = template("pairwise_form_user")
+    system, user = _pairwise_templates(principles_text(question.principles), ties, form)
     first, second = shown.options
     return conversation(system, fill(user, code=shown.code, prompt=shown.prompt, first=first, second=second))
+
+
+@lru_cache
+def _pairwise_templates(principles: str, ties: Ties, form: Form) -> tuple[str, str]:
+    """The instructions, and what the material is filled into."""
+    if ties == "forced" and form == "bare":
+        # of this form every word stays as it is: judges were trained on it
+        return fill(template("pairwise_system"), principles=principles), template("pairwise_user")
+    system = fill(
+        template("pairwise_form_system"),
+        principles=principles,
+        verdicts=template(f"pairwise_{ties}"),
+        form=answer_form(form, key="verdict", what="the letter", value="the letter as a string"),
+    )
+    return system, template("pairwise_form_user")
 
 
 def rating_messages(question: Question, *, form: Form = "bare") -> tuple[Message, ...]:

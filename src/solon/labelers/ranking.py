@@ -176,13 +176,20 @@ class RankingJudge(VerdictJudge):
             both = await asyncio.gather(*(compare_two(self, order, self.ties) for order in (pair, pair.reversed())))
             met[one, other] = (both[0], both[1])
             lean = _lean(*both)
-            # a coin of the pair's own: which pair comes first is not to be relied on
-            return lean > 0 if lean else Random(f"{seed}:coin:{one}:{other}").random() < 0.5
+            return lean > 0 if lean else self._coin(met[one, other], (one, other), players, seed)
 
         players = list(range(len(question.options)))
         Random(f"{seed}:sort").shuffle(players)
         await merge_sorted(players, better)
         return tuple(vote for pair in sorted(met) for vote in met[pair])
+
+    def _coin(
+        self, undecided: tuple[Judgment, Judgment], pair: tuple[int, int], players: Sequence[int], seed: str
+    ) -> bool:
+        """Whether the first of a pair that no verdict tells apart goes ahead; ``solon plan`` has a rule of its own."""
+        del undecided, players
+        # a coin of the pair's own: which pair comes first is not to be relied on
+        return Random(f"{seed}:coin:{pair[0]}:{pair[1]}").random() < 0.5
 
 
 def _lean(judgment: Judgment, in_other_order: Judgment) -> float:

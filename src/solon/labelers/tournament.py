@@ -36,6 +36,18 @@ async def merge_sorted(players: Sequence[int], better: Better) -> list[int]:
     return merged + left[i:] + right[j:]
 
 
+def longest_order(players: int) -> list[int]:
+    """The place in the result of each of so many players, for which ``merge_sorted`` asks ``most_comparisons`` times.
+
+    A merge is longest when the last two of it come from different halves: so it is where the halves take turns.
+    """
+
+    def taking_turns(places: list[int]) -> list[int]:
+        return places if len(places) < 2 else taking_turns(places[1::2]) + taking_turns(places[0::2])
+
+    return taking_turns(list(range(players)))
+
+
 def most_comparisons(players: int) -> int:
     """The most that ``merge_sorted`` needs: n k - 2^k + 1 with k = log2 n rounded up (Knuth, TAOCP 3, 5.2.4)."""
     if players < 2:

@@ -163,7 +163,7 @@ def _measured(text: str, log_probs: dict[str, float], offer: Offer, least: float
 
     The text has to agree, where there is one: ``A tie`` begins with an A as well.
     """
-    masses = {verdict: math.exp(min(0.0, log_probs.get(verdict, -math.inf))) for verdict in offer.verdicts}
+    masses = {verdict: _probability(log_probs.get(verdict, -math.inf)) for verdict in offer.verdicts}
     mass = math.fsum(masses.values())
     first = first_line_verdict(text, offer.verdicts)
     agrees = not text.strip() or (first is not None and masses[first] == max(masses.values()))
@@ -171,3 +171,8 @@ def _measured(text: str, log_probs: dict[str, float], offer: Offer, least: float
         return Failed(reason="unparseable", raw=text)
     shares = {verdict: one / mass for verdict, one in masses.items()}
     return Said(shares, measured=True, rationale=text.strip().partition("\n")[2].strip() or None)
+
+
+def _probability(log_prob: float) -> float:
+    """Of what is no number, which somebody else's model may give, none."""
+    return 0.0 if math.isnan(log_prob) else math.exp(min(0.0, log_prob))

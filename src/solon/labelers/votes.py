@@ -63,6 +63,21 @@ def check_all_judge(labelers: Iterable[Labeler]) -> None:
         raise ValueError(f"{revising} writes revisions, which are no verdicts: take it out, and label with it alone")
 
 
+def told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of labelers; where several are the same, each with its place among them: ``judge (2)``."""
+    seen: Counter[str] = Counter()
+    told = []
+    for name in names:
+        seen[name] += 1
+        told.append(f"{name} ({seen[name]})" if names.count(name) > 1 else name)
+    return tuple(told)
+
+
+def cast_by(name: str, vote: Judgment) -> Judgment:
+    """The vote under the name that tells its labeler from the others: what is counted by name is counted apart."""
+    return vote if vote.labeler == name else vote.model_copy(update={"labeler": name})
+
+
 def share(outcome: Scored) -> float:
     """The score of the first option, in [0, 1]; of a logit, its sigmoid."""
     match outcome.scale:
@@ -72,6 +87,30 @@ def share(outcome: Scored) -> float:
             return sigmoid(outcome.scores[0])
         case _:
             assert_never(outcome.scale)
+
+
+def as_share(outcome: Scored) -> Scored:
+    """The same verdict as a share."""
+    if outcome.scale == "share":
+        return outcome
+    return outcome.model_copy(update={"scores": (share(outcome),), "scale": "share"})
+
+
+def scales_differ(votes: Iterable[Sequence[Judgment]], voters: int) -> bool:
+    """Whether some labelers give logits and others shares. Reads on until each has given a verdict.
+
+    Args:
+        votes: on each question, in the order of the labelers; the last ones may not have been asked.
+        voters: how many labelers there are.
+    """
+    scales: dict[int, str] = {}
+    for given in votes:
+        for place, vote in enumerate(given):
+            if place not in scales and (verdict := scored(vote)) is not None:
+                scales[place] = verdict.scale
+        if len(scales) == voters:
+            break
+    return len(set(scales.values())) > 1
 
 
 def side(value: float) -> Side:

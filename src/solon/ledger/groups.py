@@ -118,9 +118,7 @@ class Groups:
             return [Known(one.reply) for one in answered]
         # some were there before: the first reply to a call is the one that counts
         first = self._replies([one.call.key for one in answered])
-        return [
-            Known(one.reply if first[one.call.key] == one.text else reply_of(first[one.call.key])) for one in answered
-        ]
+        return [_first(one, first[one.call.key]) for one in answered]
 
     def _send(self, sent: Sequence[Sent]) -> list[Outcome]:
         keys = list(dict.fromkeys(one.call.key for one in sent))
@@ -194,6 +192,10 @@ class Groups:
             assert last is not None
             ids += range(last - len(some) + 1, last + 1)
         return ids
+
+
+def _first(one: Answered, text: str) -> Known:
+    return Known(one.reply) if text == one.text else Known(reply_of(text), earlier=True)
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

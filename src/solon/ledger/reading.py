@@ -50,6 +50,8 @@ _HAS_REPLIES = """
 SELECT 1 FROM replies JOIN models m ON m.id = replies.model WHERE m.description = ? LIMIT 1
 """
 
+_KNOWN = "SELECT 1 FROM models WHERE description = ?"
+
 _SUMS = """
 SELECT m.name, COUNT(*), SUM(input_tokens), SUM(output_tokens), SUM(cached_tokens), SUM(nano_usd)
 FROM replies r JOIN models m ON m.id = r.model
@@ -159,6 +161,11 @@ def batches(connection: sqlite3.Connection, owners: Owners, run: str | None) -> 
             ended_at,
         ) in rows
     ]
+
+
+def knows(connection: sqlite3.Connection, description: str) -> bool:
+    """Whether the model of that description was ever asked."""
+    return connection.execute(_KNOWN, (description,)).fetchone() is not None
 
 
 def has_replies(connection: sqlite3.Connection, description: str) -> bool:

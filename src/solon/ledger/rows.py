@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from solon.data.identity import canonical_of
+from solon.data.identity import canonical_of, sha256_of
 from solon.data.records import Usage, canonical
 from solon.models.base import ChatModel, Reply, Request
 
@@ -22,8 +22,7 @@ def nano(usd: float) -> int:
     return math.ceil(round(usd * NANO, 3))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request to one model, as the ledger names and keeps it.
 
     Attributes:
@@ -54,7 +53,7 @@ class Call:
         described = canonical(model.describe()) if description is None else description
         asked = request.written()
         # the canonical JSON of the pair is put together from its two halves, each of which is needed by itself too
-        key = hashlib.sha256(f'{{"model":{described},"request":{asked}}}'.encode("ascii")).hexdigest()
+        key = sha256_of(f'{{"model":{described},"request":{asked}}}'.encode("ascii"))
         return cls(key, model.name, described, asked, run, stage)
 
 
@@ -69,8 +68,7 @@ class Budget:
 # ---------------------------------------------------------------- changes: what is written
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A request is about to go out: its worst-case cost is reserved in each budget, in the same transaction."""
 
     call: Call
@@ -78,8 +76,7 @@ class Sent:
     budgets: tuple[Budget, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """A reply came. ``ticket`` is that of its ``Sent``; ``None`` for models that run here."""
 
     call: Call
@@ -165,8 +162,7 @@ Change = Sent | Answered | Dropped | Doubted | Gathered | Submitted | TakenOver 
 # ---------------------------------------------------------------- outcomes: what the ledger says to a change
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """Leave to send. ``in_doubt`` counts earlier sendings of the same call of which nobody knows how they ended."""
 
     id: int
@@ -175,11 +171,11 @@ class Ticket:
     in_doubt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The reply that the ledger holds for this call."""
+class Known(NamedTuple):
+    """The reply that the ledger holds for this call; ``earlier`` when it was there before the one that came now."""
 
     reply: Reply
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,11 @@ class Ledger:
         with self._storage(_SAFE):
             return reading.batches(self._reading, self._owners, run)
 
+    def knows(self, description: str) -> bool:
+        """Whether the ledger has ever heard of the model with this description; else it holds none of its replies."""
+        with self._storage(_SAFE):
+            return reading.knows(self._reading, description)
+
     def has_replies(self, description: str) -> bool:
         """Whether the ledger holds any reply of the model with this description."""
         with self._storage(_SAFE):

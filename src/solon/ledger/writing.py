@@ -140,7 +140,7 @@ class Writer:
             return Known(answered.reply)
         first = find(self._db, call.key)
         assert first is not None
-        return Known(first)
+        return Known(first, earlier=True)
 
     def settle(self, ticket: Ticket, *, spent: int) -> None:
         """Closes an open call. One that is closed already is not counted twice."""

@@ -106,6 +106,11 @@ class Price(Settings):
     batch: float = Field(default=1.0, gt=0, le=1)
     batch_cached: NonNegativeFloat | None = None
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing costs anything."""
+        return not (self.input or self.output or self.cached or self.cache_write or self.batch_cached)
+
     def of(self, usage: Usage, *, batched: bool = False) -> float:
         """What ``usage`` costs, in US dollars."""
         share = self.batch if batched else 1.0
@@ -218,7 +223,7 @@ class ChatModel(Plugin):
     def cost_of(self, reply: Reply) -> float:
         """What this reply cost, in US dollars; 0 when the price is not known."""
         price = self.price_at(reply.usage.input_tokens)
-        return 0.0 if price is None else price.of(reply.usage, batched=reply.batched)
+        return 0.0 if price is None or price is FREE else price.of(reply.usage, batched=reply.batched)
 
     def describe(self) -> dict[str, object]:
         """What the ledger's key holds of the model: all that may change a reply; no secret and no path."""

@@ -39,7 +39,7 @@ class _Line:
     @property
     def is_open(self) -> bool:
         """Whether it can be used: it belongs to one event loop."""
-        return not self.session.closed and self.loop is asyncio.get_running_loop()
+        return self.loop is asyncio.get_running_loop() and not self.session.closed
 
 
 class Endpoint(RemoteModel):

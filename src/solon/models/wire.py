@@ -191,7 +191,10 @@ def is_quota(status: int, said: str, code: str) -> bool:
 
 def is_too_long(said: str, code: str) -> bool:
     """Whether an error means that the prompt does not fit into the model's context."""
-    return "context_length" in code or "exceed_context" in code or bool(_TOO_LONG.search(said.lower()))
+    said = said.lower()
+    if "string too long" in said or "expected a string" in said:
+        return False  # another field of the request, which has a maximum length of its own
+    return "context_length" in code or "exceed_context" in code or bool(_TOO_LONG.search(said))
 
 
 def complaint(raw: bytes) -> tuple[str, str]:

@@ -36,6 +36,7 @@ class Estimates:
         labels, held_out: what is labeled, and what is evaluated on.
         candidates, judgments: bytes of what is written of them.
         has_ledger: whether there is a ledger, in which replies were looked for.
+        sorts: whether a labeler sorts by comparisons, of which the most are counted.
     """
 
     rows: list[Estimate] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Estimates:
     candidates: int = 0
     judgments: int = 0
     has_ledger: bool = False
+    sorts: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def estimated(opened: Opened, seconds: float | None) -> Estimates:
         found = Estimates(labels=labels, held_out=held_out, has_ledger=known is not None)
         trial = Trial(constitution, known, seconds)
         asyncio.run(_through(recipe, constitution, trial, found))
-        found.rows = trial.rows
+        found.rows, found.sorts = trial.rows, trial.sorts
     return found
 
 

@@ -32,7 +32,8 @@ class Row(Noun):
         where: the key of the model in the recipe: ``label.judge``.
         model: its name.
         requests: about how many. Those asked again, because a reply could not be read or did not come, come on top.
-        requests_low, requests_high: what it may be at least and at most, where that hangs on the replies.
+        requests_low, requests_high: what it may be at least and at most, where that hangs on what a cascade escalates.
+            Comparisons of a ranking by tournament are counted at their most in all three.
         in_ledger: of them, about how many the ledger holds the reply to: those cost nothing again.
         input_tokens: read, the constant beginnings included.
         output_tokens: written at most: each reply as long as ``max_tokens`` allows.

@@ -123,6 +123,8 @@ def _notes(found: Estimates, seconds: float | None) -> Iterator[str]:
         "Requests are those that the labelers make when they are tried out without asking anybody. Those asked again, "
         "for a reply that could not be read or did not come, come on top."
     )
+    if found.sorts:
+        yield "Those of a ranking by tournament hang on its verdicts: the most that its sort may take are counted."
     yield f"Tokens read are counted by {', '.join(_counters(rows))}; each reply is as long as max_tokens allows."
     if any(row.requests_low < row.requests_high for row in rows):
         usd_low, usd_high = _sum(row.usd_low for row in rows), _sum(row.usd_high for row in rows)

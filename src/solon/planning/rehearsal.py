@@ -2,20 +2,23 @@
 
 The labeler does its own work, on the prompts and responses themselves. Only the replies are stand-ins: a text of as
 many tokens as the request allows, in no form that a judge was asked for. So matches have no winner and a coin decides
-who goes on, all members of a panel are asked, a cascade escalates everything, and a critique is revised.
+who goes on, a sort takes as many comparisons as it can, all members of a panel are asked, a cascade escalates
+everything, and a critique is revised.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from solon.data.records import Candidates, Constitution, Failed, Judgment, Question, canonical
 from solon.errors import PluginError, SolonError
 from solon.labelers.base import Label, Labeler
 from solon.labelers.cascade import Cascade
+from solon.labelers.ranking import RankingJudge
+from solon.labelers.tournament import longest_order
 from solon.models.base import ChatModel, Reply, Request
 from solon.planning.known import Known
 from solon.planning.unwritten import unwritten
@@ -158,6 +161,26 @@ def harmless(labeler: Labeler) -> Labeler:
 def thrifty(labeler: Labeler) -> Labeler:
     """The labeler as if no cascade in it ever escalated; the same object where it has none."""
     return thrifty(labeler.first) if isinstance(labeler, Cascade) else _with_parts(labeler, thrifty)
+
+
+class Longest(RankingJudge):
+    """A ranking whose sort takes as many comparisons as it can; what the ledger holds decides as it does in a run."""
+
+    def _coin(
+        self, undecided: tuple[Judgment, Judgment], pair: tuple[int, int], players: Sequence[int], seed: str
+    ) -> bool:
+        if not any(isinstance(judgment.outcome, Failed) for judgment in undecided):
+            return super()._coin(undecided, pair, players, seed)
+        order = dict(zip(players, longest_order(len(players)), strict=True))
+        return order[pair[0]] < order[pair[1]]
+
+
+def longest(labeler: Labeler) -> Labeler:
+    """The labeler as if every sort in it took as many comparisons as it can; the same object where it has none."""
+    if type(labeler) is RankingJudge and labeler.method == "tournament":  # one of somebody else's may sort otherwise
+        fields = type(labeler).model_fields.items()
+        return Longest(**{field.alias or name: getattr(labeler, name) for name, field in fields})
+    return _with_parts(labeler, longest)
 
 
 def _with_parts(labeler: Labeler, change: Any) -> Labeler:

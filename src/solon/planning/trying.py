@@ -9,7 +9,7 @@ from solon.data.records import Candidates, Constitution, Judgment
 from solon.labelers.base import Labeler
 from solon.planning.known import Known
 from solon.planning.load import Load, load_of
-from solon.planning.rehearsal import Rehearsal, examined, harmless, thrifty
+from solon.planning.rehearsal import Rehearsal, examined, harmless, longest, thrifty
 from solon.planning.rows import Estimate, Purpose, estimate
 
 T = TypeVar("T")
@@ -20,10 +20,12 @@ class Trial:
 
     Attributes:
         rows: in the order in which they will be asked.
+        sorts: whether a labeler sorts by comparisons, whose number hangs on the verdicts: they are the most.
     """
 
     def __init__(self, constitution: Constitution, known: Known | None, seconds: float | None) -> None:
         self.rows: list[Estimate] = []
+        self.sorts = False
         self._constitution, self._known, self._seconds = constitution, known, seconds
 
     async def judged(
@@ -40,6 +42,8 @@ class Trial:
         self, purpose: Purpose, labeler: Labeler, deeds: Callable[[Labeler], Iterator[Awaitable[T]]], times: float
     ) -> list[T]:
         """Deeds that a labeler has a part in. One with a cascade is also tried out as if that never escalated."""
+        asked, labeler = labeler, longest(labeler)
+        self.sorts = self.sorts or labeler is not asked
         fewest = thrifty(labeler)
         in_any_case = None
         if fewest is not labeler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import assert_never
 
@@ -13,6 +14,8 @@ from solon.report.text import one_line, shorten_paths
 from solon.report.wording import coefficient, counted, dollars, number, reasons, share_of, short
 
 _COLUMNS = 6
+_PRINCIPLES = 3
+"""So many are told in words, those with the lowest alpha first; the table has all."""
 _DEEPEST = 3
 """A panel of cascades of panels: so far down their accounts are told, and the rest is in ``run.json``."""
 
@@ -66,17 +69,22 @@ def _in_words(account: Known) -> Told:
 
 def _panel(panel: Panel) -> Iterator[Fact]:
     text = counted(len(panel.members), "member")
-    alphas = sorted((one.alpha, key) for key, one in panel.agreement.items() if one.alpha is not None)
-    if alphas:
-        (low, worst), (high, best) = alphas[0], alphas[-1]
-        text += f"; Krippendorff's alpha {coefficient(low)}"
-        if coefficient(low) != coefficient(high):
-            text += f" ({_key(worst)}) to {coefficient(high)} ({_key(best)})"
     if panel.odd_one_out is not None:
         text += f"; the odd one out is {one_line(panel.odd_one_out, 60)}"
     elif len(panel.members) > 2:
         text += "; none stands out against the others"
+    else:
+        text += "; of two, neither is the odd one out"
     yield Fact("panel", text)
+    # where nothing was rated twice there is no agreement to speak of
+    told = [(key, one) for key, one in panel.agreement.items() if one.n]
+    told.sort(key=lambda item: (math.inf if item[1].alpha is None else item[1].alpha, item[0]))
+    for key, one in told[:_PRINCIPLES]:
+        alpha, kappa, ac1 = (coefficient(value) for value in (one.alpha, one.kappa, one.ac1))
+        said = f"raw {number(one.raw)}, Krippendorff's alpha {alpha}, kappa {kappa}, AC1 {ac1}, n {one.n:,}"
+        yield Fact("agreement", f"{_key(key)}: {said}")
+    if (more := len(told) - _PRINCIPLES) > 0:
+        yield Fact("agreement", f"{counted(more, 'principle')} more, with a higher alpha or none, in the report")
 
 
 def _key(principles: str) -> str:

@@ -6,9 +6,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NEW_OBJECTS = 100_000
+NEW_OBJECTS = 300_000
 """New objects between two looks for cycles; Python's own number is 700. Some tens of megabytes, were all of them
-garbage."""
+garbage. A stage with a thousand questions under way holds as many that are none."""
 
 
 @contextmanager

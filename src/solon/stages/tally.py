@@ -95,7 +95,12 @@ class Tally:
             self._stop("stopped early")
 
     def stop_if_too_many(self) -> None:
-        """At the end: the limit as it was set."""
+        """At the end: the limit as it was set, and that there was anything to judge."""
+        if not self.judgments:
+            raise StageIncomplete(
+                "nothing was judged: no principle applies to any of the prompts, or none of them has the completions "
+                f"that {self.labeler.kind!r} asks for. Look at `topics` in the constitution, and at the candidates"
+            )
         if self.failed.total() > self.limit * self.judgments:
             self._stop("all were asked")
 

@@ -111,7 +111,7 @@ class Stream:
         self._pace = pace
         self._gatherers: dict[Lane, ProviderBatches] = {}
         self._singles: set[Flight] = set()
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[tuple[object, ...], Lane] = {}
         self._lane_of: dict[int, tuple[ChatModel, Lane]] = {}
         self._under_way: dict[str, Flight] = {}
         self._asked_remote = asks_remote
@@ -153,7 +153,7 @@ class Stream:
         call = Call.of(model, request, run=self._run, stage=self._stage, description=lane.description)
         self.tally.asked += 1
         self._asked_remote = self._asked_remote or model.remote
-        reply = None if self._ledger is None else self._ledger.get(call.key)
+        reply = None if self._ledger is None or not lane.looks_up else self._ledger.get(call.key)
         if reply is not None:
             self.tally.from_ledger += 1
             if self._on_event is not None:
@@ -194,9 +194,12 @@ class Stream:
         if known is not None:
             return known[1]
         description = Lane.description_of(model)
-        lane = self._lanes.get(description)
+        key = (description, *_terms(model))
+        lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[description] = Lane(model, description, self._setting, self._limiter(model))
+            lane = self._lanes[key] = Lane(model, description, self._setting, self._limiter(model))
+            # the flushes of a local model have to be the same after a kill, so that of those all is looked up
+            lane.looks_up = not model.remote or (self._ledger is not None and self._ledger.knows(description))
             self._gather_for(lane)
         self._lane_of[id(model)] = (model, lane)
         return lane
@@ -309,6 +312,13 @@ class Stream:
             self._maps[number] = None
             if not clean:
                 await self._drain()
+
+
+def _terms(model: ChatModel) -> tuple[object, ...]:
+    """On what terms a server is asked, which says nothing about its replies: one model may be named twice."""
+    if not model.remote:
+        return ()
+    return model.provider, model.max_in_flight, model.max_usd, model.provider_batches() is not None, model.cost()
 
 
 _active: ContextVar[Stream | None] = ContextVar("solon_stream", default=None)

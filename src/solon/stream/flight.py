@@ -35,6 +35,7 @@ class Flight:
         gatherer: who puts it into a batch with others; ``None`` when it goes by itself.
         ticket: leave to send it, journalled.
         attempts: its tries so far; made when it is first tried.
+        looked: how often it was looked whether it may go now.
         tokens: what its request was expected to take.
         sender: the task that is sending it. The server may have the request by then, so its answer is waited for and
             recorded even if nobody asks any more.
@@ -52,6 +53,7 @@ class Flight:
         "call",
         "gatherer",
         "lane",
+        "looked",
         "recording",
         "request",
         "sender",
@@ -67,6 +69,7 @@ class Flight:
         self._landed = landed
         self.ticket: Ticket | None = None
         self.attempts: Attempts | None = None
+        self.looked = 0
         self.tokens = 0.0
         self.sender: asyncio.Task[None] | None = None
         self.recording = False

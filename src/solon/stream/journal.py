@@ -14,6 +14,10 @@ LINGER_S = 0.01
 """The shortest time from one group to the next. A change that comes after a quiet while waits for nobody. Requests wait
 here outside of their slot: none stands idle."""
 
+LINGER_S_A_CHANGE = 0.0005
+LONGEST_LINGER_S = 0.04
+"""Longer, the more changes the last group had: what a group costs by itself is then shared by more of them."""
+
 Told: TypeAlias = Callable[[Outcome | StorageError], None]
 
 
@@ -26,6 +30,8 @@ class Journal:
         self._told: list[Told] = []
         self._writing: asyncio.Task[None] | None = None
         self._wrote_at = float("-inf")
+        self._linger = LINGER_S
+        self._waiting: asyncio.Future[None] | None = None
         self._failure: StorageError | None = None
 
     def tell(self, change: Change, told: Told) -> None:
@@ -34,6 +40,11 @@ class Journal:
         self._told.append(told)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    def hurry(self) -> None:
+        """Waits no longer for more: nobody is about to bring any."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def write(self, change: Change) -> asyncio.Future[Outcome]:
         """As ``tell``, to be awaited or not: ``settle`` waits for all."""
@@ -63,13 +74,19 @@ class Journal:
             raise self._failure
 
     async def _write(self) -> None:
-        now = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        now = loop.time
         while self._changes:
-            # also when it is 0: those who are about to write in this turn of the loop come along
-            await asyncio.sleep(max(0.0, self._wrote_at + LINGER_S - now()))
+            self._waiting = loop.create_future()
+            timer = loop.call_at(self._wrote_at + self._linger, self.hurry)
+            await self._waiting
+            timer.cancel()
+            # those who are about to write in this turn of the loop come along
+            await asyncio.sleep(0)
             changes, self._changes = self._changes, []
             told, self._told = self._told, []
             self._wrote_at = now()
+            self._linger = min(LINGER_S + LINGER_S_A_CHANGE * len(changes), LONGEST_LINGER_S)
             try:
                 outcomes = await asyncio.to_thread(self._ledger.apply, changes)
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever

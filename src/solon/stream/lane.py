@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from solon.errors import InputError, ModelError, ModelUnavailable, StorageError
 from solon.ledger.rows import Answered, Doubted, Dropped, Known, NoRoom, Outcome, Ticket
@@ -19,7 +19,10 @@ from solon.stream.retries import Attempts
 from solon.stream.service import Service, Setting
 
 LOOK_AGAIN_S = 0.05
-"""How often to look whether another process has its reply, or whether a budget has room again."""
+LOOK_AGAIN_GROWS = 1.5
+SELDOM_S = 5.0
+"""How often to look whether another process has its reply, or whether a budget has room again: soon, then more and more
+seldom. Beside a batch of a provider that may take hours."""
 
 AHEAD = 2
 """For each slot, how many requests may be journalled and not yet answered: while some are on the network others are
@@ -32,15 +35,20 @@ T = TypeVar("T")
 
 
 class Lane(Service):
-    """The way to one model. Models with the same description share one.
+    """The way to one model. Models with the same description share one, if they are asked on the same terms.
 
     A call is written down (``Sent``), takes a slot of its provider, goes to the model, is written down with its reply
     (``Answered``), and handed to those who wait. Each step begins the next; there is a task only for what is on the
     network, and it sends one request after the other.
+
+    Attributes:
+        looks_up: whether the ledger may hold replies of it. Where it held none at first, calls are not looked up one by
+            one: what is written tells when a reply was there after all.
     """
 
     def __init__(self, model: ChatModel, description: str, setting: Setting, limiter: Limiter) -> None:
         super().__init__(model, description, setting, limiter)
+        self.looks_up = True
         self._most = model.max_in_flight
         self._busy = 0
         self._journalled = 0
@@ -91,6 +99,8 @@ class Lane(Service):
             self._no_longer_journalled()
             return
         journal.tell(sent, lambda outcome: self._guarded(flight, self._permitted, outcome))
+        if self._journalled == 1:
+            journal.hurry()  # nothing is under way that others could come with
 
     def _permitted(self, flight: Flight, outcome: Outcome | StorageError) -> None:
         tally = self._setting.tally
@@ -104,15 +114,20 @@ class Lane(Service):
                     self._make_ready(flight)
                 return
             case Known(reply=reply):
+                self.looks_up = True
                 tally.from_ledger += 1
+                self._no_longer_journalled()
                 self._tell("from_ledger")
                 flight.land(reply)
+                return
             case StorageError():
                 flight.fail(outcome)
             case NoRoom() if outcome.for_good:
                 flight.fail(self.purse.no_room(outcome))
             case _:  # another process has sent it, or a budget may have room in a moment
-                self._later(LOOK_AGAIN_S, lambda: self._look_again(flight))
+                wait = min(LOOK_AGAIN_S * LOOK_AGAIN_GROWS**flight.looked, SELDOM_S)
+                flight.looked = min(flight.looked + 1, 64)
+                self._later(wait, lambda: self._look_again(flight))
                 return
         self._no_longer_journalled()
 
@@ -156,36 +171,41 @@ class Lane(Service):
         elif self._hand_free:
             self._hand_free, self._handed = False, first
         else:
-            self._task(self._work(first))
+            self._tasks.add(asyncio.get_running_loop().create_task(self._work(first)))
 
     async def _work(self, flight: Flight | None) -> None:
         """Sends one request after the other, as long as there is a slot for the next."""
-        while flight is not None:
-            try:
-                await self._send(flight)
-            except Exception as error:  # noqa: BLE001 - of somebody's ``on_event``, say: nobody may wait for ever
-                flight.fail(error)
-            except BaseException:
+        task = asyncio.current_task()
+        try:
+            while flight is not None:
+                try:
+                    await self._send(flight, task)
+                except Exception as error:  # noqa: BLE001 - of somebody's ``on_event``, say: nobody may wait for ever
+                    flight.fail(error)
+                except BaseException:
+                    self._leave()
+                    raise
+                # whoever goes now needs no task of its own
+                self._hand_free = True
                 self._leave()
-                raise
-            # whoever goes now needs no task of its own
-            self._hand_free = True
-            self._leave()
-            self._hand_free = False
-            flight, self._handed = self._handed, None
+                self._hand_free = False
+                flight, self._handed = self._handed, None
+        finally:
+            if task is not None:
+                self._tasks.discard(task)
 
     def _leave(self) -> None:
         self._busy -= 1
         self.limiter.left()
 
-    async def _send(self, flight: Flight) -> None:
+    async def _send(self, flight: Flight, task: asyncio.Task[None] | None) -> None:
         """One attempt. Whatever happens to it, its ticket is settled or turned into a reply."""
         clock = self._setting.clock
         if (lost := self._circuit.lost()) is not None:
             self._settle(flight, doubt=False)
             flight.fail(lost)
             return
-        flight.sender = asyncio.current_task()
+        flight.sender = task
         sent_at, since = clock.now(), time.time()
         self._setting.tally.sent += 1
         try:
@@ -232,12 +252,15 @@ class Lane(Service):
             self._guarded(flight, self._recorded, Known(reply))
             return
         journal.tell(answered, lambda outcome: self._guarded(flight, self._recorded, outcome))
+        if self._busy == 1 and not self._ready and not self._behind:
+            journal.hurry()  # this was the last one under way
         if flight.ticket is not None:
             flight.ticket = None
             self._no_longer_journalled()
 
     def _recorded(self, flight: Flight, outcome: Outcome | StorageError) -> None:
         if isinstance(outcome, Known):
+            self.looks_up = self.looks_up or outcome.earlier
             self._tell("answered")
             flight.land(outcome.reply)
         elif isinstance(outcome, StorageError):
@@ -308,10 +331,7 @@ class Lane(Service):
             await self._setting.clock.sleep(seconds)
             deed()
 
-        self._task(wait())
-
-    def _task(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(wait())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

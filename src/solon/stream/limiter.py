@@ -161,7 +161,8 @@ class Limiter:
         """Whose turn it is, and the tokens that its next request takes."""
         for _ in range(len(self._lines)):
             line = self._lines[0]
-            self._lines.rotate(-1)
+            if len(self._lines) > 1:
+                self._lines.rotate(-1)
             tokens = line.tokens()
             if tokens is not None:
                 return line, tokens

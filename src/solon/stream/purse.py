@@ -28,13 +28,15 @@ class Purse:
         Raises:
             InputError: the price of the model is not known.
         """
-        if self._model.cost() is None:
+        price = self._model.cost()
+        if price is not None and price.is_free:
+            return Sent(call, 0)  # what costs nothing passes no cap, not even one that is reached
+        if price is None:
             raise InputError(
                 f"the price of {self._model.name} is not known, so nothing is asked of it: state it as "
                 "`price: {input: ..., output: ...}`, in US dollars for a million tokens (0 if it is free)"
             )
         reserve = nano(most_usd(self._model, request, batched=batched))
-        # what costs nothing passes no cap, not even one that is reached
         return Sent(call, reserve, self._budgets if reserve else ())
 
     def no_room(self, full: NoRoom) -> BudgetReached:

@@ -50,8 +50,9 @@ class JudgeCard(Record):
         flips_by: the same by slot and by family of attack.
         canaries_lost: canaries, refusals apart, that lost to the case's better response in both orders.
         canaries_by: the same by kind, refusals with them.
-        ece: expected calibration error of P(better), in [0, 1]; ``None`` where the judge states no probabilities.
-        ece_n: of how many verdicts.
+        ece: expected calibration error of P(better), in [0, 1], of which a tie's probability is half for either
+            response; ``None`` where the judge states no probabilities.
+        ece_n: of how many verdicts; those that prefer neither claim nothing, and are not among them.
         judgments: how many were made.
         usage: of them all.
         usd_per_1000: US dollars for 1,000 judgments.

@@ -25,7 +25,7 @@ class CaseResult(Noun):
         better_first: P(the better response is better) when it was shown first, in [0, 1]; ``None`` if it gave none.
         better_second: the same, when it was shown second.
         reason: why it failed, and what the judge said instead.
-        stated: the probability that the judge itself gave to each of its verdicts, and whether that one was right.
+        stated: P(the preferred response is better) of each verdict, as the judge states it, and whether it was right.
         judgments: what was said, each question's.
     """
 

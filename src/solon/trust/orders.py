@@ -17,8 +17,9 @@ class Orders:
         shown_first, shown_second: P(the first of the pair is better) as judged with it in the first slot, and in the
             second, in [0, 1]; ``None`` where nothing usable was said.
         judgments: all that were made.
-        stated: the probability that the judge itself gave to each verdict, and whether that verdict preferred the
-            first of the pair.
+        stated: P(the preferred response is better) of each verdict with a preference, as the judge itself states it,
+            and whether that verdict preferred the first of the pair. A tie counts half for either response; a verdict
+            that prefers neither claims nothing.
         failed: why something is missing.
     """
 
@@ -51,12 +52,21 @@ async def in_both_orders(
                 share = in_front if judgment.options[0] == options[0].id else behind
                 shares[judgment.options[0]] = share
                 if probability is not None and len(judgments[0].options) > 1 and sign(share):
-                    stated.append((probability, share > 0.5))
+                    stated.append((_confidence(share, probability), share > 0.5))
             case Failed() as outcome:
                 failed = failed or outcome
             case _:
                 pass
     return Orders(shares.get(options[0].id), shares.get(options[1].id), judgments, tuple(stated), failed)
+
+
+def _confidence(share: float, probability: float) -> float:
+    """P(the preferred response is better), in [0.5, 1]; of a bare verdict, what the judge calls its probability.
+
+    The probability of the likeliest verdict is another thing where a tie is one of three: with .5 for the first and .4
+    for a tie, the first is better with .7.
+    """
+    return max(share, 1 - share) if 0 < share < 1 else probability
 
 
 def sign(share: float) -> int:

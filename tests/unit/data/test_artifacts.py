@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
 
 from solon.data.artifacts import (
     atomic,
@@ -270,3 +271,29 @@ def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_of(tmp_path / "abc") == expected
+
+
+class Held(BaseModel):
+    """A record with a text and a number."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    text: str = ""
+    number: float = 0.0
+
+
+@pytest.mark.parametrize("text", ["plain", "NaN and Infinity in a text", "\ud83d", '\u2028 日本 \x1f "quoted"'])
+def test_a_record_is_written_and_read_back_whatever_its_text(text: str, tmp_path: Path):
+    """By the quick writer or by the other."""
+    path = tmp_path / "held.jsonl"
+    write_jsonl(path, [Held(text=text, number=1e-7)])
+    assert path.read_bytes().count(b"\n") == 1
+    assert list(read_jsonl(path, Held)) == [Held(text=text, number=1e-7)]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_never_written(number: float, tmp_path: Path):
+    """JSON has no such number, and the file does not appear."""
+    with pytest.raises(ValueError, match="JSON"):
+        write_jsonl(tmp_path / "held.jsonl", [Held(number=number)])
+    assert not (tmp_path / "held.jsonl").exists()

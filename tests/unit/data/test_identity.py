@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import pytest
 from pydantic import BaseModel
 
-from solon.data.identity import canonical, canonical_of, digest
+from solon.data.identity import canonical, canonical_of, digest, sha256_of
 from solon.data.records import (
     Candidates,
     Completion,
@@ -115,3 +116,10 @@ def test_a_text_of_a_kind_of_its_own_is_written_as_its_text():
 
     record = Completion.model_construct(**{**COMPLETION.__dict__, "text": Marked("x")})
     assert canonical_of(record) == canonical_of(record.model_copy(update={"text": "x"}))
+
+
+@pytest.mark.parametrize("length", [0, 1, 2046, 2047, 2048, 4094, 10_000])
+def test_a_long_text_is_hashed_in_parts_to_the_same_end(length: int):
+    """Against hashlib, around the length from which it would give the lock of the interpreter away."""
+    content = bytes(number % 251 for number in range(length))
+    assert sha256_of(content) == hashlib.sha256(content).hexdigest()

@@ -316,6 +316,32 @@ async def test_what_its_labelers_revise_becomes_its_verdict() -> None:
     assert Cascade(first=CHEAP, then=DEAR).conclude(lambda: iter([easy, hard])) is None
 
 
+async def test_labelers_with_one_name_are_told_apart() -> None:
+    """One model, asked for a verdict first and for its reasoning where that is unsure, has one name."""
+    cascade = Cascade(first=always(0.5, "judge", shown=1), then=always(0.2, "judge", shown=1), band=0.1)
+    judgment = await cascade.label(rating("a"))
+    assert [vote.labeler for vote in judgment.votes] == ["judge (1)", "judge (2)"]
+    account = cascade.account()
+    account.add([judgment])
+    assert [one["name"] for one in account.summary()["labelers"]] == ["judge (1)", "judge (2)"]
+
+
+async def test_a_reward_model_and_a_judge_that_rates_end_on_one_scale() -> None:
+    """A reward dataset with a logit of 3 beside ratings in [0, 1] has no scale. sigmoid(3) = .9526; sigmoid(1) = .7311.
+
+    Both are sure enough of themselves: the band around .5 takes in the score of "" (sigmoid(0) = .5) alone.
+    """
+    cheap = Opinion(says=lambda question: Scored(scores=(len(question.options[0].text),), scale="logit"), shown=1)
+    cascade = Cascade(first=cheap, then=always(0.2, "dear", shown=1), band=0.1)
+    judgments = [await cascade.label(rating(text)) for text in ("aaa", "a", "")]
+    revise = cascade.conclude(lambda: iter(judgments))
+    assert revise is not None
+    found = [revise(judgment).outcome for judgment in judgments]
+    assert [one.scale for one in found if isinstance(one, Scored)] == ["share"] * 3
+    assert [one.scores[0] for one in found if isinstance(one, Scored)] == pytest.approx([0.9526, 0.7311, 0.2], abs=1e-4)
+    assert cascade.conclude(lambda: iter(judgments[:2])) is None  # nothing was escalated: logits alone
+
+
 async def test_a_panel_may_stand_in_a_cascade_and_a_cascade_on_a_panel() -> None:
     """Votes within votes; a panel that is divided is unsure."""
     agreeing = Panel(members=(prefers(STRENGTHS, "one"), prefers(STRENGTHS, "two"), prefers(STRENGTHS, "three")))

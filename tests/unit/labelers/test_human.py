@@ -124,6 +124,35 @@ async def test_ratings_are_put_on_the_scale_of_the_constitution(folder: Path) ->
     assert (await human(folder, rows, low=5, high=10).label(on_ten)).outcome == Scored(scores=(0.5,))
 
 
+@pytest.mark.parametrize(
+    ("marks", "score"),
+    [((True, True), 1.0), ((True, False), 0.5), (("Good", " bad "), 0.5), (("false", "FALSE"), 0.0)],
+)
+async def test_good_and_bad_are_the_ends_of_any_scale(folder: Path, marks: Sequence[Any], score: float) -> None:
+    """On a scale from 1 to 5 true is not the 1 that is the worst there, whoever sets the scale."""
+    for settings in ({}, {"low": 1, "high": 7}):
+        people = human(folder, [rated("hi", mark) for mark in marks], **settings)
+        assert [*people.problems(), *people.problems_under(BOTH)] == []
+        judgment = await people.label(question("hi"))
+        assert judgment.outcome == Scored(scores=(score,))
+        assert judgment.rationale == f"people: {round(2 * score)} good, {round(2 - 2 * score)} bad"
+
+
+def test_marks_and_numbers_do_not_mix(folder: Path) -> None:
+    """Whether true is 1 of 5 or the best of all, nobody knows."""
+    (problem,) = human(folder, [rated("hi", 4), rated("go", True), rated("so", False)]).problems()
+    assert problem == (
+        "people.jsonl:2: column 'score': true or false (good or bad) here, and a number at people.jsonl:1 "
+        "(write all scores in one of the two ways)"
+    )
+
+
+def test_marks_are_not_the_numbers_that_stand_for_them(folder: Path) -> None:
+    """1 of 5 is the worst: a stage that was done with numbers is done again with marks."""
+    numbers, marks = human(folder, [rated("hi", 1)]).effects(), human(folder, [rated("hi", True)]).effects()
+    assert numbers != marks
+
+
 async def test_a_score_off_the_scale_is_refused_with_every_place(folder: Path) -> None:
     """It would be more than everything, or less than nothing; the constitution's scale ends at 5."""
     rows = [rated("hi", 7), rated("go", 3), rated("so", 0.5)]
@@ -313,11 +342,12 @@ def test_every_problem_is_found_with_its_line(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("score", ["good", "nan", "inf", True, [3], 10**400])
+@pytest.mark.parametrize("score", ["better", "nan", "inf", [3], 10**400])
 def test_a_score_is_a_number(folder: Path, score: Any) -> None:
-    """A word is none, and neither is true."""
+    """Or good or bad; any other word is none."""
     (problem,) = human(folder, [rated("hi", score)]).problems()
-    assert problem == f"people.jsonl:1: column 'score': a score is a number, not {json.dumps(score)[:40]}"
+    said = json.dumps(score)[:40]
+    assert problem == f"people.jsonl:1: column 'score': a score is a number, or true or false, not {said}"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from solon.data.records import (
 from solon.data.verdicts import verdict
 from solon.errors import ModelRejected
 from solon.labelers.pairwise import Pairwise
+from solon.labelers.verdict_judge import Offer, Said
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Retries, Stream
@@ -116,6 +117,14 @@ async def test_a_choice_that_is_not_listed_has_no_probability(stream: Stream) ->
     """The model found it too unlikely to list."""
     outcome = await outcome_of(Reply(text="B", choices=log_probs(B=0.97)))
     assert outcome == Scored(scores=(0.0, 1.0), probability=1.0)
+
+
+async def test_a_log_probability_that_is_no_number_is_no_certainty(stream: Stream) -> None:
+    """As somebody else's model may give it. To Python the smaller of 0 and what is no number is 0: certainty."""
+    judge = says(Reply(text="B"))
+    read = Pairwise(judge=judge)._read(Reply(text="B", choices={"A": math.nan, "B": math.log(0.9)}), Offer(("A", "B")))
+    assert isinstance(read, Said)
+    assert read.shares == {"A": 0.0, "B": 1.0}
 
 
 @pytest.mark.parametrize("choices", [{}, log_probs(A=0.3, B=0.19), log_probs(C=1.0), {"A": math.log(0.4)}])

@@ -9,6 +9,7 @@ import pytest
 from pydantic import JsonValue, ValidationError
 
 from opinions import PROMPT, SHORT, Opinion, always, comparison, outcome, prefers, rating, said
+from solon.data.position import Position
 from solon.data.records import (
     Candidates,
     Constitution,
@@ -239,6 +240,36 @@ async def test_nothing_is_revised_where_there_is_nothing_to_weigh() -> None:
     assert panel.conclude(lambda: iter(())) is None
 
 
+def logit_of_length() -> Opinion:
+    """A reward model: the length of the text as a logit."""
+    return Opinion(says=lambda question: Scored(scores=(len(question.options[0].text),), scale="logit"), shown=1)
+
+
+@pytest.mark.parametrize("vote", ["majority", "mean"])
+async def test_a_logit_is_a_share_too_where_the_member_that_gives_shares_failed(vote: str) -> None:
+    """Two logits, and a rating of .2 that fails for "b": its row would hold a logit of 3 among shares.
+
+    For "aaa": logits of 3 are shares of .953; their mean with .2 is .702. For "b": sigmoid(1) = .731.
+    """
+    rates = Opinion(says=lambda question: outcome(0.2 if len(question.options[0].text) > 1 else "refused", options=1))
+    rates = rates.model_copy(update={"shown": 1, "called": "rates"})
+    panel = Panel(members=(logit_of_length(), logit_of_length(), rates), vote=vote)
+    judgments = await judged(panel, [rating("b"), rating("aaa")])
+    revise = panel.conclude(lambda: iter(judgments))
+    assert revise is not None
+    found = [revise(judgment).outcome for judgment in judgments]
+    assert all(isinstance(one, Scored) and one.scale == "share" for one in found)
+    scores = [one.scores[0] for one in found if isinstance(one, Scored)]
+    assert scores == pytest.approx([0.7311, 0.9526 if vote == "majority" else 0.7017], abs=1e-4)
+
+
+async def test_logits_of_all_members_stay_as_they_are() -> None:
+    """A member that failed everywhere says nothing of the scale."""
+    panel = Panel(members=(logit_of_length(), logit_of_length(), always("refused", shown=1)))
+    judgments = await judged(panel, [rating("b"), rating("aaa")])
+    assert panel.conclude(lambda: iter(judgments)) is None
+
+
 async def test_what_members_revise_is_voted_on_anew() -> None:
     """Two say the first and one the second; when one of the two changes its mind it is the other way round."""
     turning = Second(says=lambda _: outcome(1.0), called="turning")
@@ -409,6 +440,21 @@ async def test_failures_are_counted_by_member_and_members_with_one_name_told_apa
     assert [member["failed"] for member in found["members"]] == [{"refused": 1}, {}, {}]
     assert found["members"][0]["with_majority_of_others"] == {"value": None, "n": 0}
     assert found["members"][0]["agreement_with_others"] == {"value": None, "n": 0}
+
+
+async def test_the_votes_of_members_with_one_name_are_told_apart() -> None:
+    """One prefers what is shown first and one what is shown second: counted as one, they would lean to neither."""
+    panel = Panel(members=(always(1.0, "judge"), always(0.0, "judge"), always(1.0, "other")))
+    judgments = await judged(panel, [QUESTION, QUESTION.reversed()])
+    assert [vote.labeler for vote in judgments[0].votes] == ["judge (1)", "judge (2)", "other"]
+    position = Position()
+    position.add(judgments)
+    found = position.summary()["votes"]
+    assert {name: seen["first_slot_wins"] for name, seen in found.items()} == {
+        "judge (1)": 1.0,
+        "judge (2)": 0.0,
+        "other": 1.0,
+    }
 
 
 async def test_ratings_agree_by_their_distance() -> None:

@@ -25,7 +25,7 @@ from solon.data.records import (
 from solon.errors import ModelRejected
 from solon.labelers.ranking import RankingJudge
 from solon.labelers.ranking_fit import RankingAccount, fitted, mean_tau
-from solon.labelers.tournament import most_comparisons
+from solon.labelers.tournament import longest_order, merge_sorted, most_comparisons
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Retries, Stream
@@ -283,6 +283,20 @@ async def test_a_tournament_asks_n_log_n_comparisons_in_both_orders(n: int) -> N
     assert set(met.values()) == {2}
     assert n - 1 <= len(met) <= most_comparisons(n)
     assert len(judgment.votes) <= RankingJudge(judge=Ranks(), method="tournament").expected_questions(n, 1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 13, 16, 33])
+async def test_the_longest_order_takes_the_most_comparisons(n: int) -> None:
+    """What a plan counts is what a sort can come to, and no more."""
+    places, asked = longest_order(n), []
+
+    async def better(one: int, other: int) -> bool:
+        asked.append((one, other))
+        return places[one] < places[other]
+
+    ordered = await merge_sorted(range(n), better)
+    assert [places[player] for player in ordered] == list(range(n))
+    assert len(asked) == most_comparisons(n)
 
 
 async def test_a_tournament_is_the_same_whatever_arrives_first() -> None:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from solon.errors import DataError
 from solon.models.backend.identity import content_identity
+from solon.models.backend.loading import check_folder
 from solon.models.transformers import Transformers
 
 MIB = 2**20
@@ -162,3 +163,29 @@ def test_without_torch_the_settings_work_and_an_answer_says_what_to_install(fold
     assert done.stdout.strip() == (
         "a model that runs in this process needs packages that are not installed: pip install 'solon[train]'"
     )
+
+
+@pytest.mark.parametrize("written", ["models/toxx", "./models/toxx", "./toxx", "~/toxx", "../a/toxx", "a/b/toxx"])
+def test_what_looks_like_a_path_and_is_not_there_is_no_hub_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """A hub would be asked for it, after an hour of other work or behind no network at all."""
+    (tmp_path / "models" / "toxic").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=f"{written}: there is no such model folder"):
+        check_folder(written)
+
+
+def test_a_misspelt_model_folder_is_told_what_is_beside_it(tmp_path: Path) -> None:
+    """The place of the mistake is in the name."""
+    for name in ("toxic", "polite", "toxins"):
+        (tmp_path / name).mkdir()
+    problem = Transformers(model=str(tmp_path / "toxik")).problems()[0]
+    assert problem.endswith(f"did you mean '{tmp_path}/toxic' or '{tmp_path}/toxins'?)")
+
+
+@pytest.mark.parametrize("hub_id", ["gpt2", "org/name"])
+def test_a_hub_id_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub_id: str) -> None:
+    """Nothing of it can be checked without a network."""
+    monkeypatch.chdir(tmp_path)
+    check_folder(hub_id)

@@ -17,21 +17,40 @@ def facts(account: dict[str, object]) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("account", "text"),
     [
-        (panel(), "3 members; Krippendorff's alpha .31 (polite) to .72 (brief); the odd one out is three"),
+        (panel(), "3 members; the odd one out is three"),
+        (panel(odd_one_out=None), "3 members; none stands out against the others"),
+        # each is as far from the other
         (
-            panel(odd_one_out=None, agreement={"polite": agreement(0.5)}),
-            "3 members; Krippendorff's alpha .50; none stands out against the others",
-        ),
-        # of two, each is as far from the other; where all votes are the same there is no alpha
-        (
-            panel(odd_one_out=None, members=[member("a", 0.9), member("b", 0.9)], agreement={"p": agreement(None)}),
-            "2 members",
+            panel(odd_one_out=None, members=[member("a", 0.9), member("b", 0.9)]),
+            "2 members; of two, neither is the odd one out",
         ),
     ],
 )
-def test_a_panel_says_how_far_it_agrees_and_who_stands_out(account: dict[str, object], text: str) -> None:
-    """The worst principle first."""
-    assert facts(account) == [("panel", text)]
+def test_a_panel_says_who_stands_out(account: dict[str, object], text: str) -> None:
+    """In words, since a terminal shows no tables."""
+    assert facts(account)[0] == ("panel", text)
+
+
+def test_a_panel_says_how_far_it_agrees_under_each_principle_by_every_measure() -> None:
+    """The worst first; no one measure tells it all: where nearly all verdicts are alike, alpha alone misleads."""
+    assert facts(panel())[1:] == [
+        ("agreement", "polite: raw 90.0%, Krippendorff's alpha .31, kappa .25, AC1 .85, n 200"),
+        ("agreement", "brief: raw 90.0%, Krippendorff's alpha .72, kappa .25, AC1 .85, n 200"),
+    ]
+
+
+def test_of_many_principles_those_with_the_least_agreement_are_told() -> None:
+    """Thirty lines would push all else out of a terminal; where all votes are the same there is no alpha."""
+    alphas = {"a": 0.9, "b": None, "c": 0.1, "d": 0.2, "e": 0.3}
+    found = facts(panel(agreement={key: agreement(alpha) for key, alpha in alphas.items()}))[1:]
+    assert [text.partition(":")[0] for _, text in found] == [
+        "c",
+        "d",
+        "e",
+        "2 principles more, with a higher alpha or none, in the report",
+    ]
+    (_, only) = facts(panel(agreement={"b": agreement(None), "nobody": {"n": 0}}))
+    assert only[1] == "b: raw 90.0%, Krippendorff's alpha –, kappa .25, AC1 .85, n 200"
 
 
 def test_a_panel_has_tables_by_principle_by_pair_and_by_member() -> None:
@@ -125,16 +144,16 @@ def test_the_accounts_within_follow_with_their_names() -> None:
     ]
     told = told_of(panel(members=members, odd_one_out=None))
     names = [(fact.name, fact.text.partition(":")[0]) for fact in told.facts]
-    assert names[:3] == [
-        ("panel", "2 members; Krippendorff's alpha .31 (polite) to .72 (brief)"),
+    assert names[:5] == [
+        ("panel", "2 members; of two, neither is the odd one out"),
+        ("agreement", "polite"),
+        ("agreement", "brief"),
         ("ranking", "ranker"),
         ("first place", "ranker"),
     ]
     assert ("escalated", "steps") in names
-    assert told.facts[-1] == Fact(
-        "panel",
-        "pairwise:large: 3 members; Krippendorff's alpha .31 (polite) to .72 (brief); the odd one out is three",
-    )
+    assert Fact("panel", "pairwise:large: 3 members; the odd one out is three") in told.facts
+    assert told.facts[-1].text.startswith("pairwise:large: brief: raw 90.0%, Krippendorff's alpha .72")
 
 
 def test_somebody_else_s_account_is_shown_as_it_is() -> None:

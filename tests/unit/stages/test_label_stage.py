@@ -124,6 +124,15 @@ def test_too_many_failures_are_too_many_only_when_nothing_was_concluded(tmp_path
         assert not (run.path / "judgments.jsonl").exists()
 
 
+def test_a_stage_that_judged_nothing_says_so_and_leaves_nothing(tmp_path):
+    """Every prompt has one response, and a comparison takes two: an empty dataset would be the end of the run."""
+    (tmp_path / "candidates.jsonl").write_text(json.dumps({"prompt": "a", "responses": ["x"]}) + "\n")
+    with opened(tmp_path, label={"kind": "pairwise", "judge": {"kind": "scripted", "default": "A"}}) as run:
+        with pytest.raises(StageIncomplete, match="nothing was judged"):
+            label(run)
+        assert not (run.path / "judgments.jsonl").exists()
+
+
 def test_what_votes_cost_is_in_the_totals(tmp_path):
     """Five judgments, each of one vote of 3 tokens and 50 cents."""
     with opened(tmp_path, label=LongestWins(usage=3, concludes=False)) as run:

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from solon.statistics.dawid_skene import Pattern, Reliability, _estimated, _scaled, reliability
+from solon.statistics.dawid_skene import _BEGUN, Pattern, Reliability, _estimated, _scaled, reliability
 
 ACCURACIES = (0.9, 0.8, 0.7)
 EXACT = Reliability(
@@ -80,6 +80,47 @@ def test_planted_accuracies_are_found_from_agreement_alone() -> None:
     assert [found.accuracy(rater) for rater in range(3)] == pytest.approx(list(ACCURACIES), abs=0.01)
     assert found.priors == pytest.approx({"above": 0.5, "below": 0.5}, abs=0.01)
     assert found.units == 2000
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of pandas, at what crowd-kit does
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        # 128 rounds
+        dict(zip(product("ab", repeat=3), (12, 5, 2, 6, 3, 3, 8, 11), strict=True)),
+        # votes that are missing, and a third category: 33 rounds
+        {
+            ("a", "a", "a"): 20,
+            ("b", "b", "b"): 18,
+            ("a", "b", None): 6,
+            ("b", "a", "a"): 5,
+            ("a", "a", "b"): 9,
+            ("b", "b", "c"): 2,
+            (None, "b", "a"): 4,
+        },
+    ],
+    ids=["three raters", "missing votes"],
+)
+def test_the_rounds_on_patterns_end_where_crowd_kit_itself_ends(patterns: dict[Pattern, int]) -> None:
+    """A thousand rounds of crowd-kit take ten seconds however little there is to fit; nothing else is to change."""
+    rows = [
+        (unit, rater, label)
+        for unit, pattern in enumerate(
+            pattern for pattern, count in sorted(patterns.items(), key=str) for _ in range(count)
+        )
+        for rater, label in enumerate(pattern)
+        if label is not None
+    ]
+    data = pytest.importorskip("pandas").DataFrame(rows, columns=["task", "worker", "label"])
+    whole = pytest.importorskip("crowdkit.aggregation").DawidSkene(n_iter=1000, tol=1e-7).fit(data)
+    assert len(whole.loss_history_) > _BEGUN
+    found = reliability(patterns)
+    assert found is not None
+    assert found.priors == pytest.approx(dict(whole.priors_), abs=1e-12)
+    for rater, matrix in enumerate(found.confusion):
+        theirs = {(true, said): whole.errors_[true][rater, said] for true, said in matrix}
+        assert matrix == pytest.approx(theirs, abs=1e-12)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from pydantic import PrivateAttr
 
 from solon.data.records import Message, Usage
-from solon.errors import InputError, ModelRejected, PromptTooLong, StorageError
+from solon.errors import BudgetReached, InputError, ModelRejected, PromptTooLong, StorageError
 from solon.ledger import Ledger
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.models.scripted import Scripted
@@ -149,6 +149,57 @@ async def test_two_runs_on_one_ledger_ask_once(tmp_path: Path):
             assert await waited == await asked
             assert (asks.tally.sent, waits.tally.sent) == (1, 0)
     assert not second._begun.is_set()
+
+
+async def test_a_call_that_comes_again_is_answered_from_a_ledger_that_was_empty(tmp_path: Path):
+    """Nothing is looked up in a ledger without replies of the model; what is written tells that there is one now."""
+    model = Scripted(answer=lambda asked: asked.messages[0].content.upper(), remote=True, price=FREE, concurrency=2)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s") as stream:
+            for text in ("a", "b", "a", "b", "a"):
+                assert (await ask(model, request(text))).text == text.upper()
+            assert (stream.tally.sent, stream.tally.from_ledger) == (2, 3)
+
+
+class Capped(Scripted):
+    """The same model, and half a dollar for it."""
+
+    kind: ClassVar[str] = "scripted"
+
+    @property
+    def max_usd(self) -> float:
+        """Less than one reply may cost."""
+        return 0.5
+
+
+async def test_a_model_asked_on_two_terms_keeps_to_both(tmp_path: Path):
+    """The same model twice in a panel, once with a cap of its own: the cap of one binds only that one."""
+    price = Price(input=0, output=1e6)
+    answer = {"default": "four", "remote": True, "price": price}
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s"):
+            await ask(Scripted(**answer, concurrency=4), request("first"))
+            with pytest.raises(BudgetReached):
+                await ask(Capped(**answer, concurrency=4), request("second"))
+            assert (await ask(Scripted(**answer, concurrency=4), request("second"))).text == "four"
+
+
+async def test_a_listener_that_raises_leaves_room_for_the_calls_behind(tmp_path: Path):
+    """Somebody's progress bar breaks at replies from the ledger: each such call says so, and none hangs."""
+
+    def listen(event: Event) -> None:
+        if event.kind == "from_ledger":
+            raise RuntimeError("no terminal")
+
+    model = Scripted(default="yes", remote=True, price=FREE, concurrency=1)
+    with Ledger.open(tmp_path / "l.sqlite") as one, Ledger.open(tmp_path / "l.sqlite") as other:
+        async with Stream(one, run="r", stage="s") as quiet, Stream(other, run="r", stage="s", on_event=listen) as loud:
+            # both know of an empty ledger, so that the loud one hears of the replies when it writes its own
+            await asyncio.gather(quiet.ask(model, request("0")), loud.ask(model, request("own")))
+            for number in range(6):
+                await quiet.ask(model, request(f"{number}"))
+            said = await asyncio.gather(*(loud.ask(model, request(f"{n}")) for n in range(6)), return_exceptions=True)
+    assert {str(one) for one in said} == {"no terminal"}
 
 
 async def test_a_refusal_for_good_is_asked_once_and_stops_all_others():

@@ -1,11 +1,13 @@
 """A judge card tells an honest judge from one that is biased, gullible or mute."""
 
+import math
 import re
 from pathlib import Path
 
 import pytest
 
-from solon.data.records import Case, Constitution, Principle
+from opinions import Opinion
+from solon.data.records import Case, Constitution, Principle, Question, Scored
 from solon.errors import InputError
 from solon.labelers.pairwise import Pairwise
 from solon.labelers.rules import Rules
@@ -48,7 +50,7 @@ def gullible(request: Request) -> str:
     return honest(request)
 
 
-async def card_of(labeler: Pairwise | Rules, constitution: Constitution = CONSTITUTION) -> JudgeCard:
+async def card_of(labeler: Pairwise | Rules | Opinion, constitution: Constitution = CONSTITUTION) -> JudgeCard:
     async with Stream(None, run="card", stage="test", retries=Retries(tries=1)) as stream:
         return await judge_card(constitution, labeler, stream)
 
@@ -110,8 +112,6 @@ async def test_calibration_is_of_stated_probabilities():
     """A judge that is right and says .9 each time is off by .1: |.9 - 1|."""
 
     def answer(request: Request) -> Reply:
-        import math
-
         letter = honest(request)
         good, bad = math.log(0.9), math.log(0.1)
         choices = {"A": good, "B": bad} if letter == "A" else {"A": bad, "B": good}
@@ -120,6 +120,46 @@ async def test_calibration_is_of_stated_probabilities():
     card = await card_of(Pairwise(judge=Scripted(answer=answer)))
     assert card.ece == pytest.approx(0.1)
     assert card.ece_n == 6
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "tie", "ece", "n"),
+    [
+        # P(better) = .5 + .4 / 2 = .7, and it is right each time: |.7 - 1|. The likeliest verdict has only .5.
+        (0.5, 0.1, 0.4, 0.3, 6),
+        # a tie is likeliest, and P(better) = .3 + .6 / 2 = .6
+        (0.3, 0.1, 0.6, 0.4, 6),
+        # wrong each time with P(the worse is better) = .1 + .5 + .3 / 2 = .65
+        (0.2, 0.5, 0.3, 0.65, 6),
+        # neither is preferred: nothing is claimed
+        (0.2, 0.2, 0.6, None, 0),
+    ],
+)
+async def test_a_tie_is_half_for_either_in_calibration(
+    better: float, worse: float, tie: float, ece: float | None, n: int
+) -> None:
+    """One of the two is better in every case, so a judge that allows for a tie states P(better) with half of it."""
+
+    def answer(request: Request) -> Reply:
+        a, b = (better, worse) if honest(request) == "A" else (worse, better)
+        shares = {"A": a, "B": b, "C": tie}
+        likeliest = max(shares, key=lambda verdict: shares[verdict])
+        return Reply(text=likeliest, choices={verdict: math.log(share) for verdict, share in shares.items()})
+
+    card = await card_of(Pairwise(judge=Scripted(answer=answer), ties="allowed"))
+    assert card.ece == (None if ece is None else pytest.approx(ece))
+    assert card.ece_n == n
+
+
+async def test_a_bare_verdict_is_as_probable_as_the_judge_calls_it() -> None:
+    """Its scores are 1 and 0 whatever it is sure of: right in 6 of 6 at .7."""
+
+    def says(question: Question) -> Scored:
+        first = float(question.options[0].text in {case.better for case in CONSTITUTION.cases})
+        return Scored(scores=(first, 1 - first), probability=0.7)
+
+    card = await card_of(Opinion(says=says))
+    assert (card.ece, card.ece_n) == (pytest.approx(0.3), 6)
 
 
 async def test_a_judge_that_states_no_probability_has_no_calibration():

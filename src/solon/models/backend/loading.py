@@ -6,6 +6,7 @@ do anything that the user can. Importing this module needs no torch; calling it 
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -160,15 +161,18 @@ def libraries() -> tuple[Any, Any]:
 def check_folder(model: str) -> None:
     """Looks for what a model folder must hold, without loading any of it. Says nothing about a hub id.
 
+    What is written as a path, or lies in a folder that exists, is no hub id.
+
     Raises:
-        DataError: config.json, the weights or the tokenizer is missing; says which and what to do.
+        DataError: the folder, config.json, the weights or the tokenizer is missing; says which and what to do.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        if folder.exists() or model.startswith((".", "~", os.sep)) or model.count("/") > 1 or model.endswith("/"):
-            raise DataError(
-                [Problem(model, "there is no such model folder", "give a folder, or a hub id such as org/name")]
-            )
+        in_a_folder = folder.parent != Path() and folder.parent.is_dir()
+        written_as_path = model.startswith((".", "~", os.sep)) or model.count("/") > 1 or model.endswith("/")
+        if folder.exists() or in_a_folder or written_as_path:
+            remedy = f"give a folder, or a hub id such as org/name{_similar_beside(folder)}"
+            raise DataError([Problem(model, "there is no such model folder", remedy)])
         return
     if not (folder / "config.json").is_file():
         if (folder / "adapter_config.json").is_file():
@@ -183,6 +187,16 @@ def check_folder(model: str) -> None:
         remedy = "copy model.safetensors into the folder"
         raise DataError([Problem(model, "this model folder has no weights (*.safetensors)", remedy)])
     _check_tokenizer(model)
+
+
+def _similar_beside(folder: Path) -> str:
+    """``; did you mean ...``: the folders beside one that is not there whose names are like its own."""
+    try:
+        beside = [path.name for path in folder.parent.iterdir() if path.is_dir()]
+    except OSError:
+        return ""
+    similar = difflib.get_close_matches(folder.name, sorted(beside))
+    return f"; did you mean {' or '.join(repr(str(folder.parent / name)) for name in similar)}?" if similar else ""
 
 
 def _check_tokenizer(model: str) -> None:
