@@ -22,7 +22,7 @@ from pydantic_core import PydanticSerializationError
 from solon.data.records import Record
 from solon.errors import StorageError
 
-CACHE_KIB = 8192
+CACHE_KIB = 4096
 """Of the database that is held in memory, whatever there is in all."""
 
 _ROWS_AT_ONCE = 64
