@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import in_process
 from solon.errors import DataError, RecipeError, TrainingError
 from solon.testing.tiny import tiny_llama
-from solon.trainers.base import Job, Lora, Policy
+from solon.trainers.base import Lora, Policy
 from solon.trainers.dpo import DPO
 from solon.trainers.launch import run_training
 
@@ -56,11 +57,7 @@ def dataset(tmp_path_factory):
 
 def train(settings, base, dataset, out, *, seed=3, **policy):
     """Trains in this process; returns the checkpoint, the logged training steps, and the held-out numbers."""
-    out.mkdir()
-    logged = []
-    policy = Policy(model=str(base), threads=1, **policy)
-    report = lambda step, steps, metrics: logged.append({"step": step, "steps": steps, **metrics})  # noqa: E731
-    checkpoint = settings.train(Job(policy=policy, dataset=dataset, out=out, seed=seed, report=report))
+    checkpoint, logged = in_process.train(settings, base, dataset, out, seed=seed, **policy)
     return checkpoint, [row for row in logged if "loss" in row], [row for row in logged if "eval_loss" in row]
 
 

@@ -33,6 +33,8 @@ class Toy(Trainer):
     gate: str = ""
 
     def train(self, job):
+        if self.deed == "go_on":
+            return self.go_on(job)
         job.report(1, 2, {"loss": 0.5, "entropy": float("nan")})
         (job.out / "weights").write_text(self.deed)
         getattr(self, self.deed)(job)
@@ -41,6 +43,19 @@ class Toy(Trainer):
 
     def finish(self, job):
         pass
+
+    def go_on(self, job):
+        state = job.kept / "state"
+        begun = state.exists()
+        last = job.go_on_from(1) if begun else {}
+        if not begun:
+            job.report(1, 3, {"loss": 0.5})
+            state.write_text("after step 1")
+            job.report(2, 3, {"loss": 0.4})
+            os.kill(os.getpid(), 9)
+        job.report(2, 3, {"loss": 0.3})
+        (job.out / "weights").write_text(f"went on from loss {last['loss']}")
+        return Checkpoint(path=".", base_model=job.policy.model, form="full", trainer="toy", dataset="0" * 16)
 
     def describe(self, job):
         names = ("OMP_NUM_THREADS", "PYTHONHASHSEED", "HF_HUB_OFFLINE", "TMPDIR")
@@ -147,7 +162,7 @@ def test_the_process_is_set_up_for_repeatable_results(toy, run_dir, tmp_path):
         "OMP_NUM_THREADS": "3",
         "PYTHONHASHSEED": "0",
         "HF_HUB_OFFLINE": "1",
-        "TMPDIR": str(run_dir / ".training"),
+        "TMPDIR": str(run_dir / ".training" / "tmp"),
         "seed": 5,
         "model": str(model),
     }
@@ -247,3 +262,47 @@ def test_ctrl_c_ends_the_training_and_keeps_what_was_there(waiting, run_dir, sig
     assert alive.read() == ""
     assert parent.stderr.read().rstrip().endswith("KeyboardInterrupt")
     assert left_in(run_dir) == EARLIER
+
+
+def test_a_training_that_was_killed_goes_on_from_what_it_kept(toy, run_dir):
+    """The step after the one that was kept is done again, and stands in the curve once."""
+    with pytest.raises(TrainingError, match="SIGKILL"):
+        train(toy(deed="go_on"), run_dir)
+    assert (run_dir / ".training" / "kept" / "trainer" / "state").exists()
+    train(toy(deed="go_on"), run_dir)
+    curve = [json.loads(line) for line in left_in(run_dir)["checkpoints/toy/metrics.jsonl"].splitlines()]
+    assert [(line["step"], line["loss"]) for line in curve] == [(1, 0.5), (2, 0.3)]
+    assert left_in(run_dir)["checkpoints/toy/weights"] == "went on from loss 0.5"
+    assert not (run_dir / ".training").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other", ["settings", "seed", "dataset", "policy"])
+def test_another_training_begins_anew(toy, run_dir, other):
+    """What one training kept is nothing to another: both would end as neither of them does."""
+    out, policy, seed = run_dir / "checkpoints" / "toy", Policy(model="org/name"), 5
+    steps = []
+
+    def run(gate, policy, seed):
+        run_training(
+            toy(deed="go_on", gate=gate),
+            policy,
+            dataset=run_dir,
+            seed=seed,
+            run_dir=run_dir,
+            out=out,
+            on_step=lambda step, steps_in_all, metrics: steps.append(step),
+        )
+
+    with pytest.raises(TrainingError, match="SIGKILL"):
+        run("", policy, seed)
+    assert steps == [1, 2]
+    if other == "dataset":
+        (run_dir / "train.parquet").write_bytes(b"other rows")
+    with pytest.raises(TrainingError, match="SIGKILL"):
+        run(
+            "other" if other == "settings" else "",
+            Policy(model="org/other") if other == "policy" else policy,
+            6 if other == "seed" else seed,
+        )
+    assert steps == [1, 2, 1, 2]

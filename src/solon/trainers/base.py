@@ -52,6 +52,10 @@ class Job:
         out: an empty folder for the checkpoint; it is renamed into place when ``train`` returns.
         seed: of shuffling and initialisation.
         report: call it with ``(step, steps, metrics)`` after every logged step.
+        kept: a folder for what it takes to go on after a kill, empty at first. It outlives the process; what is in it
+            was kept by the same training: same settings, policy, dataset, seed and versions.
+        go_on_from: call it once, with the step to go on from, when ``kept`` held something: what was reported after it
+            is forgotten. Returns the last value of each number that was reported until then.
     """
 
     policy: Policy
@@ -59,6 +63,8 @@ class Job:
     out: Path
     seed: int
     report: Callable[[int, int, Mapping[str, float]], None]
+    kept: Path
+    go_on_from: Callable[[int], Mapping[str, float]]
 
 
 class Trainer(Plugin):

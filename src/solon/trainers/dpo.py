@@ -12,19 +12,16 @@ response, and ``d = r(chosen) - r(rejected)``:
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from solon.data.records import Checkpoint, Preference, Record
-from solon.errors import MissingExtra
-from solon.trainers.base import Job, Lora, Trainer
-
-PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+from solon.trainers.base import Job
+from solon.trainers.gradient import GradientTrainer
 
 
-class DPO(Trainer):
+class DPO(GradientTrainer):
     """Makes the chosen response likelier than the rejected one, relative to the untrained policy."""
 
     kind: ClassVar[str] = "dpo"
@@ -48,50 +45,11 @@ class DPO(Trainer):
         description="Weight of the likelihood of the chosen responses, which keeps them from becoming unlikely "
         "together with the rejected ones; 0 leaves it out.",
     )
-    learning_rate: float | None = Field(
-        default=None,
-        gt=0,
-        le=1,
-        description="Highest learning rate of AdamW; by default 1e-6 for all weights and 5e-6 for adapters. Models far "
-        "below a billion parameters want more.",
-    )
-    schedule: Literal["cosine", "linear", "constant"] = Field(
-        default="cosine", description="How the learning rate falls after the warm-up, to 0 at the end or not at all."
-    )
-    warmup_ratio: float = Field(
-        default=0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises from 0."
-    )
-    epochs: PositiveInt = Field(default=1, description="How often each pair is seen.")
-    max_steps: PositiveInt | None = Field(
-        default=None, description="Optimizer steps to stop after, in place of `epochs`."
-    )
-    batch_size: PositiveInt = Field(default=8, description="Pairs in memory at once.")
-    gradient_accumulation: PositiveInt = Field(
-        default=4, description="Batches that make one optimizer step: a step sees `batch_size` times as many pairs."
-    )
-    max_length: PositiveInt | None = Field(
-        default=None,
-        description="Longest prompt and response together, in tokens; by default the model's context. Longer rows are "
-        "refused with their count, never cut.",
-    )
-    lora: Lora | None = Field(default=None, description="Train low-rank adapters and leave the weights as they are.")
     precompute_reference: bool = Field(
         default=True,
         description="Ask the reference once, before training: no second model in memory, faster from the second epoch. "
         "`false` asks it at every step.",
     )
-
-    @property
-    def peak_learning_rate(self) -> float:
-        """``learning_rate``, or TRL's: 1e-6 for all weights (``DPOConfig``'s default), 5e-6 for LoRA (its script)."""
-        if self.learning_rate is not None:
-            return self.learning_rate
-        return 1e-6 if self.lora is None else 5e-6
-
-    def problems(self) -> list[str]:
-        """The packages that training needs and this machine lacks, as one sentence with the install line."""
-        missing = any(find_spec(package) is None for package in PACKAGES)
-        return [str(MissingExtra("trainer 'dpo'", "train"))] if missing else []
 
     def train(self, job: Job) -> Checkpoint:
         """Trains on ``job.dataset`` and writes model or adapter, tokenizer and model card into ``job.out``.
@@ -102,8 +60,7 @@ class DPO(Trainer):
             TrainingError: loss, gradients or weights stopped being numbers, or memory ran out.
             MissingExtra: the packages of the ``train`` extra are not installed.
         """
-        if self.problems():
-            raise MissingExtra("trainer 'dpo'", "train")
+        self.refuse_missing()
         from solon.trainers.backend.preference import train_dpo
 
         return train_dpo(self, job)

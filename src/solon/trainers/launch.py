@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, assert_never
 
 from solon.data.artifacts import atomic_folder, write_json
 from solon.data.records import Checkpoint
-from solon.errors import StorageError, TrainingError
+from solon.errors import TrainingError
 from solon.plugins.base import located
 from solon.trainers.base import Policy, Trainer
 from solon.trainers.protocol import EVENTS, METRICS_FILE, Assignment, Done, Step, Trouble
+from solon.trainers.workplace import Workplace, training_id
 
 LOG_FILE = "train.log"
 _LOG_TAIL = 15  # lines of the log that an error shows
@@ -40,7 +39,8 @@ def run_training(
     """Trains in a new process and returns when the checkpoint is in ``out``, with ``metrics.jsonl`` in it.
 
     ``out`` is replaced by a rename at the end: until then, and whenever anything goes wrong, it holds what it held
-    before. What libraries print is in ``<run_dir>/train.log``. The new process never outlives this one.
+    before. What libraries print is in ``<run_dir>/train.log``. The new process never outlives this one. What a training
+    that was stopped had kept waits in ``<run_dir>/.training``, and the same training goes on from there.
 
     Args:
         trainer: found again in the new process through the registry, by its group and kind.
@@ -62,30 +62,16 @@ def run_training(
         StorageError: the disk is full or not writable.
     """
     log = run_dir / LOG_FILE
-    with _workplace(run_dir) as workplace, atomic_folder(out) as fresh:
-        metrics = workplace / METRICS_FILE
-        assignment = Assignment.of(trainer, policy, base=base, dataset=dataset, out=fresh, metrics=metrics, seed=seed)
-        write_json(workplace / "assignment.json", assignment)
-        environment = _environment(policy, temporary=workplace)
-        checkpoint = _follow(workplace / "assignment.json", log, environment, on_step)
-        metrics.replace(fresh / METRICS_FILE)
+    with Workplace.open(run_dir, training_id(trainer, policy, dataset, seed)) as workplace, atomic_folder(out) as fresh:
+        kept = workplace.kept
+        assignment = Assignment.of(trainer, policy, base=base, dataset=dataset, out=fresh, kept=kept, seed=seed)
+        write_json(workplace.folder / "assignment.json", assignment)
+        environment = _environment(policy, temporary=workplace.temporary)
+        checkpoint = _follow(workplace.folder / "assignment.json", log, environment, on_step)
+        (kept / METRICS_FILE).replace(fresh / METRICS_FILE)
+        workplace.done = True
     path = Path(os.path.relpath(out / checkpoint.path, run_dir)).as_posix()
     return checkpoint.model_copy(update={"path": path})
-
-
-@contextmanager
-def _workplace(run_dir: Path) -> Iterator[Path]:
-    """A folder for what a training needs and nobody keeps: after a kill, the next training clears it away."""
-    folder = run_dir / ".training"
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-    except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error.strerror}") from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _follow(assignment: Path, log: Path, environment: dict[str, str], on_step: OnStep) -> Checkpoint:

@@ -36,7 +36,7 @@ class Assignment(_Wire):
         base: the folder to which locations in both are relative; ``None`` for the working directory.
         dataset: folder of the dataset.
         out: an empty folder for the checkpoint.
-        metrics: the file for the logged numbers, one JSON object a line.
+        kept: a folder for what it takes to go on after a kill, the logged numbers among it.
         seed: of shuffling and initialisation.
     """
 
@@ -46,12 +46,17 @@ class Assignment(_Wire):
     base: Path | None
     dataset: Path
     out: Path
-    metrics: Path
+    kept: Path
     seed: int
+
+    @property
+    def metrics(self) -> Path:
+        """The file for the logged numbers, one JSON object a line."""
+        return self.kept / METRICS_FILE
 
     @classmethod
     def of(
-        cls, trainer: Trainer, policy: Policy, *, base: Path | None, dataset: Path, out: Path, metrics: Path, seed: int
+        cls, trainer: Trainer, policy: Policy, *, base: Path | None, dataset: Path, out: Path, kept: Path, seed: int
     ) -> Assignment:
         """The assignment to train ``policy`` with ``trainer``. A policy that knows its base folder says it itself."""
         known = policy.model.base if isinstance(policy.model, LocationStr) else None
@@ -63,7 +68,7 @@ class Assignment(_Wire):
             base=base.absolute() if base is not None else None,
             dataset=dataset.absolute(),
             out=out.absolute(),
-            metrics=metrics.absolute(),
+            kept=kept.absolute(),
             seed=seed,
         )
 

@@ -7,8 +7,6 @@ they end, and may be killed for it. It ends by itself when the process that star
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
 import signal
 import sys
@@ -22,6 +20,7 @@ from solon.data.records import Checkpoint
 from solon.plugins.base import base_folder
 from solon.plugins.registry import load
 from solon.trainers.base import Job, Policy, Trainer
+from solon.trainers.curves import Curves
 from solon.trainers.protocol import Assignment, Done, Event, Step, Trouble
 
 
@@ -49,17 +48,21 @@ def _train(assignment: Assignment, answer: Callable[[Event], None]) -> Checkpoin
     with base_folder(assignment.base):
         trainer: Trainer = load(assignment.group, settings.pop("kind")).model_validate(settings)
         policy = Policy.model_validate(assignment.policy)
-    with assignment.metrics.open("w", encoding="utf-8") as lines:
+    with Curves(assignment.metrics) as curves:
 
         def report(step: int, steps: int, metrics: Mapping[str, float]) -> None:
-            # one that is not finite is a gap in the curve: JSON cannot say it
-            finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-            lines.write(json.dumps({"step": step, "steps": steps, **finite}) + "\n")
-            lines.flush()
-            answer(Step(step=step, steps=steps, metrics=finite))
+            answer(Step(step=step, steps=steps, metrics=curves.add(step, steps, metrics)))
 
         return trainer.train(
-            Job(policy=policy, dataset=assignment.dataset, out=assignment.out, seed=assignment.seed, report=report)
+            Job(
+                policy=policy,
+                dataset=assignment.dataset,
+                out=assignment.out,
+                seed=assignment.seed,
+                report=report,
+                kept=assignment.kept / "trainer",
+                go_on_from=curves.go_on_from,
+            )
         )
 
 

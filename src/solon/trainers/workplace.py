@@ -1,0 +1,96 @@
+"""Where a training works: what it needs and nobody keeps, and beside it what it takes to go on after a kill."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Self
+
+from solon.data.artifacts import sha256_of
+from solon.data.records import digest
+from solon.errors import StorageError
+from solon.trainers.base import Policy, Trainer
+
+_DECIDING = ("solon", "torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "unsloth")
+"""Packages of which another version may give other weights."""
+
+
+def training_id(trainer: Trainer, policy: Policy, dataset: Path, seed: int) -> str:
+    """Names a training by all that its weights depend on: only the very same one goes on from what was kept."""
+    files = [dataset] if dataset.is_file() else sorted(dataset.glob("*.parquet"))
+    return digest(
+        {
+            "trainer": trainer.effects(),
+            "policy": policy.model_dump(mode="json"),
+            "dataset": {file.name: sha256_of(file) for file in files},
+            "seed": seed,
+            "versions": {package: found for package in _DECIDING if (found := _version(package)) is not None},
+        }
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@dataclass
+class Workplace:
+    """A folder in the run directory.
+
+    Attributes:
+        folder: it.
+        done: whether the training has ended well, so that nothing has to be kept.
+    """
+
+    folder: Path
+    done: bool = False
+
+    @property
+    def kept(self) -> Path:
+        """What it takes to go on, and the numbers logged so far."""
+        return self.folder / "kept"
+
+    @property
+    def temporary(self) -> Path:
+        """For what libraries leave lying about."""
+        return self.folder / "tmp"
+
+    @classmethod
+    @contextmanager
+    def open(cls, run_dir: Path, training: str) -> Iterator[Self]:
+        """That of the training of this name. What another training kept is cleared away.
+
+        Raises:
+            StorageError: the disk is full or not writable.
+        """
+        self = cls(run_dir / ".training")
+        try:
+            self._prepare(training)
+        except OSError as error:
+            raise StorageError(f"cannot write {self.folder}: {error.strerror}") from error
+        try:
+            yield self
+        finally:
+            self._clear()
+
+    def _prepare(self, training: str) -> None:
+        name = self.folder / "training"
+        if not name.is_file() or name.read_text("utf-8") != training:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        (self.kept / "trainer").mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir()
+        name.write_text(training, "utf-8")
+
+    def _clear(self) -> None:
+        if self.done or not any((self.kept / "trainer").iterdir()):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            shutil.rmtree(self.temporary, ignore_errors=True)

@@ -1,0 +1,62 @@
+"""Trainings in the process of the test: what is tested is the trainer, not the process around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from solon.data.records import Checkpoint
+from solon.trainers.base import Job, Policy, Trainer
+from solon.trainers.curves import Curves
+
+
+class Killed(Exception):
+    """What ``stop_at`` ends a training with, as a kill would."""
+
+
+def train(
+    settings: Trainer,
+    base: Path,
+    dataset: Path,
+    out: Path,
+    *,
+    seed: int = 3,
+    kept: Path | None = None,
+    stop_at: int | None = None,
+    **policy: object,
+) -> tuple[Checkpoint, list[dict[str, float]]]:
+    """Trains on one thread; returns the checkpoint, and every logged step as ``metrics.jsonl`` would hold it.
+
+    Args:
+        settings: the trainer.
+        base: the policy's folder.
+        dataset: folder of the dataset.
+        out: where the checkpoint goes; made here.
+        seed: of shuffling and initialisation.
+        kept: what an earlier process left, to go on from; a fresh folder beside ``out`` when left out.
+        stop_at: raises ``Killed`` when this step was logged.
+        policy: more settings of it.
+    """
+    out.mkdir(parents=True)
+    kept = kept or out.with_name(f"{out.name}.kept")
+    (kept / "trainer").mkdir(parents=True, exist_ok=True)
+    logged: list[dict[str, float]] = []
+    with Curves(kept / "metrics.jsonl") as curves:
+
+        def report(step: int, steps: int, metrics: Mapping[str, float]) -> None:
+            logged.append({"step": step, "steps": steps, **curves.add(step, steps, metrics)})
+            if step == stop_at:
+                raise Killed
+
+        checkpoint = settings.train(
+            Job(
+                policy=Policy(model=str(base), threads=1, **policy),
+                dataset=dataset,
+                out=out,
+                seed=seed,
+                report=report,
+                kept=kept / "trainer",
+                go_on_from=curves.go_on_from,
+            )
+        )
+    return checkpoint, logged
