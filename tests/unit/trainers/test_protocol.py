@@ -90,7 +90,7 @@ def test_an_assignment_carries_settings_policy_and_where_they_are_relative_to(tm
         base=Path("/elsewhere"),
         dataset=tmp_path / "data",
         out=tmp_path / "out",
-        metrics=tmp_path / "m.jsonl",
+        kept=tmp_path / "kept",
         seed=3,
     )
     arrived = Assignment.model_validate_json(sent.model_dump_json())
