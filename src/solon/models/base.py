@@ -247,5 +247,12 @@ class ChatModel(Plugin):
         """Answers several requests at once, in their order."""
         return [await self.complete(request) for request in requests]
 
+    def prepare(self) -> None:
+        """Does once what its first call would otherwise wait for, such as importing a library.
+
+        Called before the first call goes out: that one goes alone for some seconds, to find out about a wrong key, and
+        they must not be spent on an import.
+        """
+
     async def aclose(self) -> None:
         """Lets go of connections. Called once at the end of a stage; a later call of ``complete`` opens them again."""

@@ -100,6 +100,10 @@ class LiteLLM(RemoteModel):
             "extra_body": dict(self.extra_body),
         }
 
+    def prepare(self) -> None:
+        """Imports litellm, which takes 2 to 3 seconds."""
+        _litellm()
+
     async def complete(self, request: Request) -> Reply:
         """One request, one attempt, one checked reply."""
         litellm = _litellm()

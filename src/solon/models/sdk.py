@@ -105,6 +105,10 @@ class SdkModel(RemoteModel):
             found.append(str(self._missing()))
         return found
 
+    def prepare(self) -> None:
+        """Imports the SDK, which takes some seconds."""
+        self._sdk()
+
     async def complete(self, request: Request) -> Reply:
         """One request, one attempt, one checked reply."""
         # ASCII, because judged text may hold half a surrogate pair, which is no valid UTF-8

@@ -49,6 +49,7 @@ class Lane(Service):
     def __init__(self, model: ChatModel, description: str, setting: Setting, limiter: Limiter) -> None:
         super().__init__(model, description, setting, limiter)
         self.looks_up = True
+        self._prepared = False
         self._most = model.max_in_flight
         self._busy = 0
         self._journalled = 0
@@ -70,7 +71,7 @@ class Lane(Service):
     def begin(self, flight: Flight) -> None:
         """Sets out to get the reply: tried again as long as that may help, and recorded before it is handed out."""
         setting = self._setting
-        if flight.over:
+        if flight.over or not self._is_prepared(flight):
             return
         if flight.attempts is None:
             flight.attempts = Attempts(setting.retries, flight.call.key, setting.clock.now())
@@ -83,6 +84,16 @@ class Lane(Service):
             self._journal(flight, setting.journal)
         else:
             self._behind.append(flight)
+
+    def _is_prepared(self, flight: Flight) -> bool:
+        if not self._prepared:
+            try:
+                self.model.prepare()
+            except Exception as error:  # noqa: BLE001 - whatever a plugin raises, those who wait are told
+                flight.fail(error)
+                return False
+            self._prepared = True
+        return True
 
     def abandon(self, flight: Flight) -> None:
         """Nobody waits any more. What a server may have begun is left to end; all else is broken off."""

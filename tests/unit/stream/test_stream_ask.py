@@ -10,7 +10,7 @@ import pytest
 from pydantic import PrivateAttr
 
 from solon.data.records import Message, Usage
-from solon.errors import BudgetReached, InputError, ModelRejected, PromptTooLong, StorageError
+from solon.errors import BudgetReached, InputError, MissingExtra, ModelRejected, PromptTooLong, StorageError
 from solon.ledger import Ledger
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.models.scripted import Scripted
@@ -210,6 +210,40 @@ async def test_a_refusal_for_good_is_asked_once_and_stops_all_others():
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {ModelRejected}
     assert len(model.seen) == 1
+
+
+class Unready(Scripted):
+    """Needs a library that is not there, or something else before its first call."""
+
+    kind: ClassVar[str] = "unready"
+    _prepared: list[str] = PrivateAttr(default_factory=list)
+
+    missing: bool = False
+
+    def prepare(self) -> None:
+        """Notes that it was called, or says what is missing."""
+        if self.missing:
+            raise MissingExtra("the model kind 'unready'", "unready")
+        self._prepared.append("now")
+
+
+async def test_a_model_is_prepared_once_before_its_first_call_goes_out(tmp_path: Path):
+    """And not at all where the ledger has every reply."""
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        for times in (1, 0):
+            model = Unready(default="yes", remote=True, price=FREE, concurrency=4)
+            async with Stream(ledger, run="r", stage="s"):
+                await asyncio.gather(*(ask(model, request(f"{number}")) for number in range(8)))
+            assert len(model._prepared) == times
+
+
+async def test_what_cannot_be_prepared_is_said_to_all_who_asked():
+    """Nobody hangs, and nothing is sent."""
+    model = Unready(default="yes", remote=True, price=FREE, concurrency=4, missing=True)
+    async with Stream(None, run="r", stage="s"):
+        said = await asyncio.gather(*(ask(model, request(f"{n}")) for n in range(3)), return_exceptions=True)
+    assert [type(one) for one in said] == [MissingExtra] * 3
+    assert model.seen == ()
 
 
 async def test_a_prompt_that_is_too_long_stops_nothing_else():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -37,7 +38,7 @@ class Shut:
     def reset_scratch(self) -> None:
         """Leaves nothing of what the last job wrote."""
         if self.rung == "namespaces":
-            namespaces.fresh_scratch(SCRATCH_BYTES, SCRATCH_FILES)
+            namespaces.fresh_scratch(self.scratch, SCRATCH_BYTES, SCRATCH_FILES)
             return
         for entry in os.scandir(self.scratch):
             if entry.is_dir(follow_symlinks=False):
@@ -78,8 +79,8 @@ def shut(rung: Rung, readable: list[tuple[str, frozenset[str]]], folder: str) ->
     match rung:
         case "namespaces":
             namespaces.become_first(folder)
-            namespaces.new_root(readable, DEVICES, folder)
-            made = Shut(rung, namespaces.SCRATCH)
+            made = Shut(rung, namespaces.scratch_beside(readable))
+            namespaces.new_root(readable, DEVICES, folder, made.scratch)
         case "landlock":
             # out of the way of the numbers that a child gives to its own files
             rules = fcntl.fcntl(landlock.rules(readable, DEVICES, folder), fcntl.F_DUPFD_CLOEXEC, 64)
@@ -87,6 +88,8 @@ def shut(rung: Rung, readable: list[tuple[str, frozenset[str]]], folder: str) ->
         case "none":
             made = Shut(rung, folder)
     made.reset_scratch()
+    if gone := [path for path, _ in readable if not os.path.lexists(path)]:
+        raise OSError(errno.ENOENT, "is out of reach of those who have to read it", gone[0])
     return made
 
 

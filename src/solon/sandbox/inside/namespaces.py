@@ -12,7 +12,7 @@ from pathlib import Path
 
 from solon.sandbox.inside import system
 
-SCRATCH = "/tmp"  # noqa: S108 - of the new root, where nobody else is
+_SCRATCH = "/tmp"  # noqa: S108 - of the new root, where nobody else is
 _SHARED = system.CLONE_NEWUSER | system.CLONE_NEWPID | system.CLONE_NEWNET | system.CLONE_NEWIPC | system.CLONE_NEWUTS
 
 
@@ -40,13 +40,24 @@ def become_first(folder: str) -> None:
     system.unshare(system.CLONE_NEWNS)
 
 
-def new_root(readable: Iterable[tuple[str, frozenset[str]]], devices: Iterable[str], root: str) -> None:
+def scratch_beside(readable: Iterable[tuple[str, frozenset[str]]]) -> str:
+    """Where a job may write: ``/tmp``, or another folder where that would cover something that it has to read.
+
+    An interpreter with its packages may lie in ``/tmp``. What it imports late would then be gone, and math-verify takes
+    a comparison that cannot be made for one that says no.
+    """
+    covered = any(path == _SCRATCH or path.startswith(f"{_SCRATCH}/") for path, _ in readable)
+    return "/scratch" if covered else _SCRATCH
+
+
+def new_root(readable: Iterable[tuple[str, frozenset[str]]], devices: Iterable[str], root: str, scratch: str) -> None:
     """Makes a root folder that holds these files, read-only, and nothing else.
 
     Args:
         readable: files and folders, each with the names right below it that stay empty.
         devices: files to read and write, such as ``/dev/null``.
         root: an empty folder; it is covered only in this namespace.
+        scratch: a folder for ``fresh_scratch``.
     """
     system.mount("none", "/", None, system.MS_REC | system.MS_PRIVATE)
     system.mount("tmpfs", root, "tmpfs", system.MS_NOSUID | system.MS_NODEV, "size=1m,mode=755")
@@ -56,7 +67,7 @@ def new_root(readable: Iterable[tuple[str, frozenset[str]]], devices: Iterable[s
             if Path(path, name).is_dir():
                 inside = f"{root}{path}/{name}"
                 system.mount("tmpfs", inside, "tmpfs", system.MS_NOSUID | system.MS_NODEV, "size=1m,mode=755")
-    Path(root + SCRATCH).mkdir(exist_ok=True)
+    Path(root + scratch).mkdir(exist_ok=True)
     Path(root, "old").mkdir()
     for device in devices:
         _place(device, root)
@@ -69,20 +80,21 @@ def new_root(readable: Iterable[tuple[str, frozenset[str]]], devices: Iterable[s
     system.unmount("/old")
 
 
-def fresh_scratch(size: int, files: int) -> None:
+def fresh_scratch(scratch: str, size: int, files: int) -> None:
     """An empty folder in memory, in place of the last one.
 
     Args:
+        scratch: where.
         size: bytes that all files in it may have together.
         files: how many files and folders there may be.
     """
-    if os.path.ismount(SCRATCH):
-        if next(Path(SCRATCH).iterdir(), None) is None:
+    if os.path.ismount(scratch):
+        if next(Path(scratch).iterdir(), None) is None:
             return
         os.chdir("/")
-        system.unmount(SCRATCH)
+        system.unmount(scratch)
     options = f"size={size},nr_inodes={files},mode=700"
-    system.mount("tmpfs", SCRATCH, "tmpfs", system.MS_NOSUID | system.MS_NODEV, options)
+    system.mount("tmpfs", scratch, "tmpfs", system.MS_NOSUID | system.MS_NODEV, options)
 
 
 def _bind(path: str, root: str) -> None:
