@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from solon.data.records import Checkpoint
-from solon.trainers.base import Job, Policy, Trainer
+from solon.trainers.base import Job, Judging, Policy, Trainer
 from solon.trainers.curves import Curves
 
 
@@ -23,6 +23,7 @@ def train(
     seed: int = 3,
     kept: Path | None = None,
     stop_at: int | None = None,
+    judging: Judging | None = None,
     **policy: object,
 ) -> tuple[Checkpoint, list[dict[str, float]]]:
     """Trains on one thread; returns the checkpoint, and every logged step as ``metrics.jsonl`` would hold it.
@@ -35,6 +36,7 @@ def train(
         seed: of shuffling and initialisation.
         kept: what an earlier process left, to go on from; a fresh folder beside ``out`` when left out.
         stop_at: raises ``Killed`` when this step was logged.
+        judging: how labelers are asked.
         policy: more settings of it.
     """
     out.mkdir(parents=True)
@@ -57,6 +59,7 @@ def train(
                 report=report,
                 kept=kept / "trainer",
                 go_on_from=curves.go_on_from,
+                judging=judging,
             )
         )
     return checkpoint, logged

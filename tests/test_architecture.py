@@ -20,7 +20,7 @@ LAYERS = [
     ["plugins", "plugins.base", "document"],
     ["statistics", "sandbox"],
     ["models.base", "models.batch", "models.estimate", "models.remote", "models.prices", "models.deadlines"],
-    ["labelers.base", "labelers.together", "trainers.base", "evaluation.base"],
+    ["labelers.base", "labelers.together", "trainers.alarms", "trainers.base", "evaluation.base"],
     ["plugins.registry"],
     ["data"],
     ["constitution", "labelers.prompt", "labelers.neutral"],
@@ -35,7 +35,7 @@ LAYERS = [
     ["recipe"],
     ["progress", "rundir"],
     ["stages"],
-    ["pipeline", "checking", "planning", "doctor", "project"],
+    ["pipeline", "checking", "planning", "doctor", "exporting", "project"],
     ["cli"],
 ]
 

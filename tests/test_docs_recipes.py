@@ -43,7 +43,8 @@ def whole(part: dict[str, Any]) -> dict[str, Any]:
             return {**REST, "label": {"kind": "verifier", "checks": checks}}
     beginning = {"candidates", "dataset"} & part.keys()
     rest = {name: value for name, value in REST.items() if not beginning or name != "prompts"}
-    if "dataset" not in part:
+    train = part.get("train")
+    if "dataset" not in part and not (isinstance(train, dict) and "reward" in train):
         rest["label"] = LABEL
     if "evaluate" in part:
         rest["train"] = {"kind": "dpo"}

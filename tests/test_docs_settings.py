@@ -21,6 +21,13 @@ from solon.models.remote import RemoteModel
 from solon.plugins.registry import load, offers
 from solon.recipe import Recipe, Sample
 from solon.trainers.base import Policy
+from solon.trainers.dpo import DPO
+from solon.trainers.gradient import GradientTrainer
+from solon.trainers.grpo import GRPO
+from solon.trainers.kto import KTO
+from solon.trainers.ppo import PPO
+from solon.trainers.reward import Reward
+from solon.trainers.rloo import RLOO
 from solon.trust.canaries import Canaries
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -71,6 +78,13 @@ def parts() -> Iterator[Any]:
         ("recipe.md", "build", Build),
         ("recipe.md", "Chat models", RemoteModel),
         ("datasets.md", "From verdicts to rows", Build),
+        ("trainers.md", "Settings of all", GradientTrainer),
+        ("trainers.md", "Settings of dpo", DPO),
+        ("trainers.md", "Settings of kto", KTO),
+        ("trainers.md", "Settings of reward", Reward),
+        ("trainers.md", "Settings of grpo", GRPO),
+        ("trainers.md", "Settings of rloo", RLOO),
+        ("trainers.md", "Settings of ppo", PPO),
     ):
         yield pytest.param(settings, DOCS / page, heading, id=f"{page}-{heading}")
 
@@ -80,7 +94,10 @@ def table(page: Path, heading: str | None) -> Mapping[str, str]:
 
 
 def fields(settings: type[BaseModel]) -> dict[str, FieldInfo]:
-    return {field.alias or name: field for name, field in settings.model_fields.items()}
+    """Those of the class; of a trainer, without what all have, which is in a table of its own."""
+    of_all = GradientTrainer.model_fields if issubclass(settings, GradientTrainer) else {}
+    left_out = {} if settings is GradientTrainer else of_all
+    return {field.alias or name: field for name, field in settings.model_fields.items() if name not in left_out}
 
 
 def agrees(stated: str, field: FieldInfo, *, in_words: bool) -> bool:

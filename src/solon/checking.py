@@ -20,6 +20,7 @@ from solon.plugins.base import Plugin, located
 from solon.recipe import Opened, Recipe, Sample, plugins
 from solon.stages.evaluate import held_out_prompts, trained_prompts
 from solon.stages.run import policy_model
+from solon.trainers.rewards import RewardTrainer
 
 T = TypeVar("T")
 LEAST_FREE_DISK = 200 * 2**20
@@ -56,7 +57,8 @@ def check_recipe(opened: Opened) -> Checked:
         source = located(recipe.prompts)
         prompts = collect("prompts", lambda: read_prompts(source, recipe.columns))
         given = list(prompts.prompts) if prompts is not None else None
-        responses.update((recipe.sample.n, prompt.topic) for prompt in given or ())
+        at_once = recipe.train.completions_of(1)[0] if isinstance(recipe.train, RewardTrainer) else recipe.sample.n
+        responses.update((at_once, prompt.topic) for prompt in given or ())
         if prompts is not None and prompts.duplicates:
             found.warnings.append(Problem(source, f"{prompts.duplicates} prompts occur twice; each is used once"))
     if recipe.candidates is not None:
@@ -93,10 +95,17 @@ def check_recipe(opened: Opened) -> Checked:
     if constitution is not None and recipe.label is not None:
         unasked = _unasked(recipe.label, constitution, responses)
         found.warnings += [Problem(f"{opened.path}: label", text) for text in unasked]
+    if constitution is not None and recipe.train is not None:
+        for labeler in recipe.train.labelers():
+            unasked = _unasked(labeler, constitution, responses)
+            found.warnings += [Problem(f"{opened.path}: train.reward", text) for text in unasked]
     if idle := _idle_sampling(recipe):
-        begins = "candidates" if recipe.candidates is not None else "dataset"
-        what = f"{', '.join(idle)} changes nothing: the recipe begins at `{begins}`, and nothing is sampled"
-        found.warnings.append(Problem(f"{opened.path}: sample", what, "take it out, or begin at `prompts`"))
+        begins = next(key for key in ("candidates", "dataset", "prompts") if getattr(recipe, key) is not None)
+        why, remedy = f"the recipe begins at `{begins}`, and nothing is sampled", "take it out, or begin at `prompts`"
+        if begins == "prompts":
+            why, remedy = "the trainer writes the completions itself, by its own settings", "take it out"
+        what = f"{', '.join(idle)} changes nothing: {why}"
+        found.warnings.append(Problem(f"{opened.path}: sample", what, remedy))
     if shutil.disk_usage(Path.cwd()).free < LEAST_FREE_DISK:
         found.warnings.append(Problem("", "less than 200 MiB of disk are free here"))
     return found
@@ -142,7 +151,7 @@ def _unasked(labeler: Labeler, constitution: Constitution, responses: Counter[tu
 
 def _idle_sampling(recipe: Recipe) -> list[str]:
     """Settings of ``sample`` that nothing reads in a recipe that does not sample."""
-    if recipe.prompts is not None:
+    if recipe.prompts is not None and recipe.label is not None:
         return []
     # the longest answer to evaluate on is taken from here
     read = {"max_tokens"} if recipe.evaluate is not None else set()

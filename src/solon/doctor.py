@@ -7,12 +7,13 @@ import platform
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 from solon.data.records import Noun
-from solon.errors import PluginError
+from solon.errors import MissingExtra, PluginError
 from solon.sandbox.pool import SandboxFailed, pool
+from solon.trainers.backends import INSTALL, Machine, choose
+from solon.trainers.base import Policy
 
 TRAIN = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 REPORT = ("matplotlib", "scipy", "statsmodels")
@@ -54,7 +55,7 @@ def findings() -> list[Finding]:
         *(_of_plugin(extra, package) for extra, package in OF_PLUGINS.items()),
         _sandbox(),
         _trl_on_cpu(),
-        _gpu(),
+        *_gpu(Machine.here()),
     ]
 
 
@@ -128,13 +129,31 @@ def _trl_on_cpu() -> Finding:
     )
 
 
-def _gpu() -> Finding:
-    if shutil.which("nvidia-smi") is None:
-        return Finding(what="GPU", ok=True, found="none: models run on the CPU, 4-bit loading is not available")
-    bits = find_spec("bitsandbytes") is not None
-    return Finding(
-        what="GPU",
-        ok=bits,
-        found=f"NVIDIA; bitsandbytes {'is' if bits else 'is not'} installed",
-        remedy="" if bits else "for load_in_4bit: pip install bitsandbytes",
-    )
+def _gpu(machine: Machine) -> list[Finding]:
+    """The cards, and what trains on them."""
+    if not machine.gpus:
+        found = "none: models run on the CPU, 4-bit loading is not available"
+        return [Finding(what="GPU", ok=True, found=found), _backend(machine)]
+    cards = ", ".join(f"{card.name} ({card.gib:.1f} GiB)" for card in machine.gpus)
+    return [
+        Finding(what="GPU", ok=True, found=cards),
+        *(
+            Finding(what=f"{package} (backend)", ok=True, found="installed")
+            if package in machine.installed
+            else Finding(
+                what=f"{package} (backend)", ok=package != "bitsandbytes", found="not installed", remedy=remedy
+            )
+            for package, remedy in INSTALL.items()
+        ),
+        _backend(machine),
+    ]
+
+
+def _backend(machine: Machine) -> Finding:
+    """What `backend: auto` takes for adapters, on 4-bit weights where there is a GPU."""
+    policy = Policy(model="a Llama", load_in_4bit=bool(machine.gpus))
+    try:
+        choice = choose("auto", policy, machine, lora=True, model="llama")
+    except MissingExtra as error:
+        return Finding(what="trainers' backend", ok=False, found="none for 4-bit weights", remedy=str(error))
+    return Finding(what="trainers' backend", ok=True, found=f"{choice.name}: {choice.reason}")

@@ -31,10 +31,13 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
 
 
 def stages_of(recipe: Recipe) -> list[str]:
-    """The stages that a recipe has: it may begin at candidates or at a dataset, and end at datasets."""
+    """The stages that a recipe has: it may begin at candidates or at a dataset, and end at datasets.
+
+    A trainer that writes the completions itself and asks for their rewards leaves nothing to sample and label.
+    """
     has = {
-        "sample": recipe.prompts is not None,
-        "label": recipe.dataset is None,
+        "sample": recipe.prompts is not None and recipe.label is not None,
+        "label": recipe.label is not None,
         "build": recipe.dataset is None,
         "train": recipe.train is not None,
         "evaluate": recipe.evaluate is not None,

@@ -121,8 +121,17 @@ class Recipe(Settings):
                 "a recipe begins at exactly one of `prompts`, `candidates` and `dataset`; "
                 f"this one has {' and '.join(begins) or 'none of them'}"
             )
-        if self.label is None and self.dataset is None:
+        rewarded = self.train is not None and bool(self.train.labelers())
+        if self.label is None and self.dataset is None and not rewarded:
             raise ValueError("`label` is missing: who judges? (for example `label: {kind: pairwise, judge: ...}`)")
+        if rewarded and (self.label is not None or self.candidates is not None):
+            assert self.train is not None
+            idle = "label" if self.label is not None else "candidates"
+            instead = "" if self.label is not None else ", and begin at `prompts`"
+            raise ValueError(
+                f"`{idle}` has no part in a recipe whose trainer {self.train.kind!r} writes the completions itself and "
+                f"has them judged by its `reward`: take it out{instead}"
+            )
         if self.label is not None and self.dataset is not None:
             raise ValueError("`label` has no part in a recipe that begins at a dataset, which is labeled already")
         if self.canaries is not None and (self.label is None or self.label.revises):
@@ -134,6 +143,11 @@ class Recipe(Settings):
             raise ValueError(f"`policy` is missing: which model is sampled and trained?{given}")
         if self.evaluate is not None and self.train is None:
             raise ValueError("`evaluate` compares the trained policy with the untrained one, and there is no `train`")
+        if self.evaluate is not None and self.train is not None and self.train.gives != "policy":
+            raise ValueError(
+                f"`evaluate` compares policies, and trainer {self.train.kind!r} makes a {self.train.gives}: take "
+                "`evaluate` out; a recipe of its own can ask the checkpoint as `label: {kind: classifier, ...}`"
+            )
         if self.dataset is not None and self.evaluate is not None and self.evaluate.prompts is None:
             raise ValueError("`evaluate.prompts` is missing: a recipe that begins at a dataset has no held-out prompts")
         return self

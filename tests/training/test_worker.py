@@ -35,6 +35,9 @@ class Toy(Trainer):
     def train(self, job):
         if self.deed == "go_on":
             return self.go_on(job)
+        if self.deed == "drift":
+            self.drift(job)
+            return Checkpoint(path=".", base_model=job.policy.model, form="full", trainer="toy", dataset="0" * 16)
         job.report(1, 2, {"loss": 0.5, "entropy": float("nan")})
         (job.out / "weights").write_text(self.deed)
         getattr(self, self.deed)(job)
@@ -56,6 +59,20 @@ class Toy(Trainer):
         job.report(2, 3, {"loss": 0.3})
         (job.out / "weights").write_text(f"went on from loss {last['loss']}")
         return Checkpoint(path=".", base_model=job.policy.model, form="full", trainer="toy", dataset="0" * 16)
+
+    def drift(self, job):
+        state = job.kept / "state"
+        begun = state.exists()
+        if begun:
+            job.go_on_from(3)
+        for step, kl in enumerate([1.0, 2.5, float("nan"), 3.0, 1.0, 4.0, 0.5], start=1):
+            if begun and step <= 3:
+                continue
+            job.report(step, 7, {"objective/kl": kl})
+            if step == 3:
+                state.write_text("after step 3")
+            if step == 4 and not begun and self.gate == "killed":
+                os.kill(os.getpid(), 9)
 
     def describe(self, job):
         names = ("OMP_NUM_THREADS", "PYTHONHASHSEED", "HF_HUB_OFFLINE", "TMPDIR")
@@ -123,11 +140,11 @@ def run_dir(tmp_path):
     return folder
 
 
-def train(trainer, run_dir, policy=None, on_step=lambda step, steps, metrics: None):
+def train(trainer, run_dir, policy=None, on_step=lambda step, steps, metrics: None, **more):
     """Runs the trainer into ``checkpoints/toy``."""
     out = run_dir / "checkpoints" / "toy"
     policy = policy or Policy(model="org/name")
-    return run_training(trainer, policy, dataset=run_dir, seed=5, run_dir=run_dir, out=out, on_step=on_step)
+    return run_training(trainer, policy, dataset=run_dir, seed=5, run_dir=run_dir, out=out, on_step=on_step, **more)
 
 
 def left_in(run_dir):
@@ -145,7 +162,8 @@ def test_a_complete_checkpoint_takes_the_place_of_the_earlier_one(toy, run_dir):
     checkpoint = train(toy(deed="finish"), run_dir, on_step=lambda *step: seen.append(step))
     assert checkpoint.path == "checkpoints/toy"
     assert seen == [(1, 2, {"loss": 0.5}), (2, 2, {"loss": 0.25})]
-    first, second = '{"step": 1, "steps": 2, "loss": 0.5}\n', '{"step": 2, "steps": 2, "loss": 0.25}\n'
+    first = '{"step": 1, "steps": 2, "loss": 0.5, "entropy": null}\n'
+    second = '{"step": 2, "steps": 2, "loss": 0.25}\n'
     assert left_in(run_dir) == {
         "checkpoints/toy/metrics.jsonl": first + second,
         "checkpoints/toy/weights": "finish",
@@ -306,3 +324,75 @@ def test_another_training_begins_anew(toy, run_dir, other):
             6 if other == "seed" else seed,
         )
     assert steps == [1, 2, 1, 2]
+
+
+ALARMS = [("kl", 2, 2.5, 1), ("nan", 3, 1.0, 1), ("kl", 6, 4.0, 2)]
+"""What ``drift`` raises: KL crosses 2 at step 2 and, having been at 1, again at step 6; at step 3 it is no number."""
+
+
+def drift(run_dir, trainer):
+    """Runs it; returns its alarms as they arrived here, and those in the file with the steps among which they are."""
+    warned = []
+    train(trainer, run_dir, on_alarm=warned.append)
+    lines = [json.loads(line) for line in left_in(run_dir)["checkpoints/toy/metrics.jsonl"].splitlines()]
+    return [(alarm.name, alarm.step, alarm.value, alarm.times) for alarm in warned], lines
+
+
+def test_alarms_of_any_trainer_arrive_and_stand_in_the_curve(toy, run_dir):
+    """Nothing in the third party's trainer knows of them; each stands behind the step that raised it."""
+    warned, lines = drift(run_dir, toy(deed="drift"))
+    assert warned == ALARMS
+    assert [line.get("alarm", line["step"]) for line in lines] == [1, 2, "kl", 3, "nan", 4, 5, 6, "kl", 7]
+    assert lines[2] == {
+        "step": 2,
+        "steps": 7,
+        "alarm": "kl",
+        "metric": "objective/kl",
+        "value": 2.5,
+        "limit": 2.0,
+        "text": "at step 2 the KL to the reference is 2.5, above 2",
+    }
+
+
+def test_alarms_are_restored_after_a_kill(toy, run_dir):
+    """All of them are said again, gaps in the curve included, and stand in it once."""
+    with pytest.raises(TrainingError, match="SIGKILL"):
+        train(toy(deed="drift", gate="killed"), run_dir)
+    warned, lines = drift(run_dir, toy(deed="drift", gate="killed"))
+    assert warned == ALARMS
+    assert [line.get("alarm", line["step"]) for line in lines] == [1, 2, "kl", 3, "nan", 4, 5, 6, "kl", 7]
+
+
+def test_an_alarm_that_stops_ends_the_training_and_keeps_what_was_kept(toy, run_dir):
+    """What was there before stays; with another limit the same training goes on from its last kept state."""
+    warned, steps = [], []
+    stopping = toy(deed="drift", alarms={"kl": {"limit": 3.5, "stop": True}})
+    with pytest.raises(
+        TrainingError, match=r"as train\.alarms\.kl\.stop asks: at step 6 the KL .* is 4, above 3\.5\. "
+    ):
+        train(stopping, run_dir, on_alarm=warned.append)
+    assert [(alarm.name, alarm.step) for alarm in warned] == [("nan", 3), ("kl", 6)]
+    kept = left_in(run_dir)
+    assert kept["checkpoints/toy/weights"] == "earlier"
+    assert kept[".training/kept/trainer/state"] == "after step 3"
+    train(
+        toy(deed="drift", alarms={"kl": {"limit": 5, "stop": True}}),
+        run_dir,
+        on_step=lambda step, steps_in_all, metrics: steps.append(step),
+    )
+    assert steps == [4, 5, 6, 7]
+    assert not (run_dir / ".training").exists()
+
+
+def test_an_alarm_that_stops_is_raised_on_what_an_earlier_process_logged(toy, run_dir):
+    """Whoever adds `stop` after a kill means the whole training; nothing is trained before it is said."""
+    with pytest.raises(TrainingError, match="SIGKILL"):
+        train(toy(deed="drift", gate="killed"), run_dir)
+    steps = []
+    with pytest.raises(TrainingError, match="at step 2 the KL"):
+        train(
+            toy(deed="drift", gate="killed", alarms={"kl": {"stop": True}}),
+            run_dir,
+            on_step=lambda step, steps_in_all, metrics: steps.append(step),
+        )
+    assert steps == []

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from solon.cli.app import app
-from solon.doctor import OF_PLUGINS, REPORT, TRAIN, _of_plugin, findings
+from solon.doctor import OF_PLUGINS, REPORT, TRAIN, _gpu, _of_plugin, findings
+from solon.trainers.backends import GPU, Machine
 
 EXTRAS = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"][
     "optional-dependencies"
@@ -47,3 +48,44 @@ def test_the_doctor_says_whether_code_can_be_shut_in() -> None:
     shown = CliRunner().invoke(app, ["doctor"]).stdout
     mark = "absent " if isolation.remedy else "ok     "
     assert f"{mark} isolation of code (verifier): {isolation.found}" in shown
+
+
+H100 = GPU("NVIDIA H100", 79.6)
+UNSLOTH = "pip install 'solon[unsloth]'"
+
+
+@pytest.mark.parametrize(
+    ("installed", "backend", "remedies"),
+    [
+        (("bitsandbytes", "unsloth"), "unsloth: 4-bit weights on NVIDIA H100, and unsloth is installed", {}),
+        (
+            ("bitsandbytes",),
+            f"bitsandbytes: 4-bit weights on NVIDIA H100, and unsloth, which is faster, is not installed: {UNSLOTH}",
+            {"unsloth (backend)": (True, UNSLOTH)},
+        ),
+        (
+            (),
+            "none for 4-bit weights",
+            {
+                "bitsandbytes (backend)": (False, "pip install 'solon[gpu]'"),
+                "unsloth (backend)": (True, UNSLOTH),
+            },
+        ),
+    ],
+    ids=["both", "bitsandbytes", "neither"],
+)
+def test_the_backend_that_trains_on_a_gpu_is_said_with_what_is_missing(
+    installed: tuple[str, ...], backend: str, remedies: dict[str, tuple[bool, str]]
+) -> None:
+    """As `backend: auto` would choose for adapters on 4-bit weights."""
+    *found, chosen = _gpu(Machine((H100,), frozenset(installed)))
+    assert (found[0].found, chosen.found) == ("NVIDIA H100 (79.6 GiB)", backend)
+    assert {one.what: (one.ok, one.remedy) for one in found if one.remedy} == remedies
+
+
+def test_without_a_gpu_trainers_run_plainly() -> None:
+    """And nothing is wrong with that."""
+    assert [(one.ok, one.found) for one in _gpu(Machine())] == [
+        (True, "none: models run on the CPU, 4-bit loading is not available"),
+        (True, "plain: there is no NVIDIA GPU here"),
+    ]

@@ -9,6 +9,7 @@ import pytest
 
 from solon.errors import RecipeError
 from solon.plugins.base import located
+from solon.plugins.registry import offers
 from solon.recipe import read, schema
 from solon.stages.run import policy_model
 
@@ -54,6 +55,15 @@ def test_short_forms_mean_what_they_stand_for(recipe: Path) -> None:
     assert [measure.kind for measure in read_recipe.evaluate.measures] == ["length", "kl"]
 
 
+def test_a_reward_model_is_not_evaluated_as_a_policy(recipe: Path) -> None:
+    """It answers nothing: the run would fail after hours of training, with a message of transformers."""
+    (problem,) = problems(recipe, "train=reward")
+    assert "`evaluate` compares policies, and trainer 'reward' makes a reward model: take `evaluate` out" in problem
+    read_recipe = read(recipe, ["train=reward", "evaluate="]).recipe
+    assert read_recipe.train is not None
+    assert read_recipe.evaluate is None
+
+
 def test_paths_are_relative_to_the_recipe_and_hub_ids_stay_as_they_are(recipe: Path) -> None:
     """The same recipe works from wherever it is run."""
     (recipe.parent / "models" / "policy").mkdir(parents=True)
@@ -81,7 +91,9 @@ def test_every_problem_is_reported_at_once_with_its_place_and_the_nearest_name(r
 def test_an_unknown_plugin_is_refused_with_the_nearest_one(recipe: Path) -> None:
     """A misspelt trainer must not become another one."""
     recipe.write_text(GOOD.replace("train: dpo", "train: dop"))
-    assert problems(recipe) == ["/recipe.yaml:5:8: no trainer is called 'dop'; installed: dpo (did you mean 'dpo'?)"]
+    installed = ", ".join(sorted(offer.kind for offer in offers("solon.trainers")))
+    says = f"/recipe.yaml:5:8: no trainer is called 'dop'; installed: {installed} (did you mean 'dpo'?)"
+    assert problems(recipe) == [says]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +129,8 @@ def test_an_override_is_applied_and_a_wrong_one_is_named(recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("train.kind=ppo", "command line, train.kind: no trainer is called 'ppo'"),
-        ("train=ppo", "command line, train: no trainer is called 'ppo'"),
+        ("train.kind=opo", "command line, train.kind: no trainer is called 'opo'"),
+        ("train=opo", "command line, train: no trainer is called 'opo'"),
         ("trian.beta=1", "command line, trian.beta: unknown key 'trian' (did you mean 'train'?"),
         ("label={kind: pairwise, juge: x}", "command line, label: unknown key 'juge' (did you mean 'judge'?"),
     ],

@@ -18,6 +18,7 @@ from solon.data.cards import Facts, card
 from solon.data.kinds import KINDS, Kind, Side
 from solon.data.parquet import Rows, writing_parquet
 from solon.data.records import Demonstration, Preference, Prompt, Rating
+from solon.data.tasks import PROMPTS
 from solon.errors import StorageError
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def write_datasets(datasets: Datasets, out: Path, facts: Facts) -> None:
             is untouched.
     """
     if out.is_dir():
-        foreign = sorted(path.name for path in out.iterdir() if path.name not in {*KINDS, "README.md"})
+        foreign = sorted(path.name for path in out.iterdir() if path.name not in {*KINDS, PROMPTS, "README.md"})
         if foreign:
             raise StorageError(
                 f"{out} is to be replaced by new datasets, and holds {foreign[0]!r}, which is none: "

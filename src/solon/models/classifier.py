@@ -16,7 +16,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from solon.errors import DataError, MissingExtra, Problem
 from solon.models.backend.identity import content_identity
-from solon.models.backend.loading import check_folder
+from solon.models.backend.loading import check_adapter, check_folder
 from solon.models.base import ChatModel, Reply, Request
 from solon.plugins.base import Location, Settings, located
 
@@ -27,6 +27,7 @@ class Classifying(Settings):
     Attributes:
         model: a folder with config.json, ``*.safetensors`` and a tokenizer, or a hub id. Pickled weights and code that
             comes with a model are never loaded.
+        adapter: a LoRA folder with a head, to put on top of ``model``: as the trainer ``reward`` writes.
         scored_label: the scored label, by its name in config.json or its place from 0; ``label`` in a recipe. Left out
             for a model with a single one, as reward models have.
         good: whether a high value of the label is good (``nothate``), or bad (``toxic``). A bad label's logit or
@@ -47,6 +48,7 @@ class Classifying(Settings):
     """
 
     model: Location
+    adapter: Location | None = None
     scored_label: str | NonNegativeInt | None = Field(default=None, alias="label")
     good: bool = True
     value: Literal["probability", "logit"] = "probability"
@@ -93,16 +95,20 @@ class SequenceClassifier(Classifying, ChatModel):
         Raises:
             DataError: the folder holds no model.
         """
-        changes_only_rounding = {"model", "batch_size", "threads", "device"}
+        changes_only_rounding = {"model", "adapter", "batch_size", "threads", "device"}
         settings = {name: value for name, value in self.settings().items() if name not in changes_only_rounding}
-        return {**settings, "content": content_identity(located(self.model))}
+        on_top = {} if self.adapter is None else {"adapter": content_identity(located(self.adapter))}
+        return {**settings, "content": content_identity(located(self.model)), **on_top}
 
     def problems(self) -> list[str]:
         """What the model folder lacks, a label that it does not have, packages that are not installed."""
         found: list[str] = []
         try:
             check_folder(located(self.model))
-            self._check_label()
+            if self.adapter is not None:
+                check_adapter(located(self.adapter))
+            else:
+                self._check_label()
         except DataError as error:
             found += map(str, error.problems)
         no_gpu = shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists()
@@ -133,8 +139,10 @@ class SequenceClassifier(Classifying, ChatModel):
         )
 
         def work() -> list[Reply]:
-            model = located(self.model)
-            loaded = classifying.kept(model, dtype=self.dtype, device=self.device, threads=self.threads)
+            model, adapter = located(self.model), located(self.adapter) if self.adapter is not None else None
+            loaded = classifying.kept(
+                model, dtype=self.dtype, device=self.device, threads=self.threads, adapter=adapter
+            )
             replies: list[Reply] = classifying.answer(
                 loaded, requests, reading, batch_size=self.batch_size, name=self.name
             )

@@ -16,6 +16,7 @@ from solon.data.split import is_held_out
 from solon.labelers.base import Labeler
 from solon.plugins.base import located
 from solon.recipe import Recipe
+from solon.trainers.rewards import RewardTrainer
 
 SAMPLE = 200
 """On how many prompts labelers are tried out. Of no more than so many, nothing is estimated but what is unwritten."""
@@ -90,7 +91,7 @@ def crowd_of(candidates: Iterable[Candidates], constitution: Constitution, compl
 
 
 def crowds_of(recipe: Recipe, constitution: Constitution) -> tuple[Crowd | None, Crowd | None]:
-    """What a recipe labels, and what it evaluates on; ``None`` where it does not.
+    """What a recipe labels or rewards, and what it evaluates on; ``None`` where it does not.
 
     Raises:
         DataError: the prompts or candidates cannot be read.
@@ -98,7 +99,7 @@ def crowds_of(recipe: Recipe, constitution: Constitution) -> tuple[Crowd | None,
     labels = held_out = None
     with _given(recipe) as given:
         if given is not None:
-            labels = crowd_of(given, constitution, None if recipe.prompts is None else recipe.sample.n)
+            labels = crowd_of(given, constitution, _completions(recipe))
         if recipe.evaluate is not None:
             kept: Iterable[Candidates]
             if recipe.evaluate.prompts is not None:
@@ -107,6 +108,13 @@ def crowds_of(recipe: Recipe, constitution: Constitution) -> tuple[Crowd | None,
                 kept = (one for one in given or () if is_held_out(one.prompt, recipe.build.held_out, recipe.seed))
             held_out = crowd_of(kept, constitution, completions=2)
     return labels, held_out
+
+
+def _completions(recipe: Recipe) -> int | None:
+    """How many each prompt will have; ``None`` where it has them already."""
+    if isinstance(recipe.train, RewardTrainer):
+        return recipe.train.completions_of(1)[0]
+    return None if recipe.prompts is None else recipe.sample.n
 
 
 @contextmanager

@@ -21,9 +21,10 @@ from solon.planning.rows import Estimate, Purpose, places_in
 from solon.planning.trying import Trial
 from solon.planning.unwritten import size, unwritten
 from solon.plugins.base import located
-from solon.recipe import Evaluate, Opened, Recipe
+from solon.recipe import Evaluate, Opened, Recipe, Sample
 from solon.stages.run import policy_model
 from solon.stages.sample import complete, seed_of
+from solon.trainers.rewards import RewardTrainer
 from solon.trust import canaries
 
 
@@ -77,10 +78,12 @@ def estimated(opened: Opened, seconds: float | None) -> Estimates:
 async def _through(recipe: Recipe, constitution: Constitution, trial: Trial, found: Estimates) -> None:
     """From the prompts to the last evaluator."""
     labeled: list[Labeled] = []
-    if recipe.prompts is not None and found.labels is not None:
+    if recipe.prompts is not None and recipe.label is not None and found.labels is not None:
         found.labels = await _sample(recipe, trial, found, found.labels)
     if recipe.label is not None and found.labels is not None:
         labeled = await _label(recipe, recipe.label, constitution, trial, found, found.labels)
+    if isinstance(recipe.train, RewardTrainer) and found.labels is not None:
+        await _reward(recipe.train, trial, found.labels)
     if recipe.evaluate is not None and found.held_out is not None:
         await _evaluate(recipe, recipe.evaluate, trial, found.held_out)
         for number, measure in enumerate(recipe.evaluate.measures):
@@ -137,6 +140,24 @@ async def _label(
         purpose = Purpose("label", "canaries", places)
         await trial.with_labeler(purpose, labeler, deeds, 1.0 if crowd.is_whole else share * crowd.times)
     return [Labeled(one, judgments) for one, judgments in zip(crowd.sample, judged, strict=True)]
+
+
+async def _reward(trainer: RewardTrainer, trial: Trial, crowd: Crowd) -> None:
+    """The rewards of all completions that the trainer lets the policy write: of different texts, which is the most.
+
+    Held-out prompts are counted too, although they are not trained on.
+    """
+    at_once, in_all = trainer.completions_of(len(crowd))
+    longest = trainer.longest_completion or Sample().max_tokens
+    texts = [unwritten(longest, number) for number in range(1, at_once + 1)]
+    written = tuple(Completion(text=text, model="policy") for text in texts)
+    groups = [Candidates(prompt=one.prompt, completions=written) for one in crowd.sample]
+    asked = (("reward", trainer.reward, 1), ("held_out_judge", trainer.held_out_judge, trainer.check_every))
+    for key, judges, every in asked:
+        for number, judge in enumerate(judges):
+            purpose = Purpose("train", key.replace("_", " "), places_in(judge.labeler, f"train.{key}.{number}"))
+            times = crowd.times_for(judge.labeler) * in_all / max(1, len(crowd)) / every
+            await trial.judged(purpose, judge.labeler, groups, times)
 
 
 async def _evaluate(recipe: Recipe, plan: Evaluate, trial: Trial, crowd: Crowd) -> None:

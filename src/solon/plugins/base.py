@@ -100,12 +100,18 @@ class Plugin(Settings):
         return list(dict.fromkeys(problem for plugin in self.parts() for problem in plugin.problems()))
 
     def parts(self) -> Iterator[Plugin]:
-        """The plugins among its settings, those in lists and tuples too."""
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            for plugin in value if isinstance(value, list | tuple) else (value,):
-                if isinstance(plugin, Plugin):
-                    yield plugin
+        """The plugins among its settings, those in lists, tuples and settings within settings too."""
+        return _parts(self)
+
+
+def _parts(settings: BaseModel) -> Iterator[Plugin]:
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        for part in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(part, Plugin):
+                yield part
+            elif isinstance(part, Settings):
+                yield from _parts(part)
 
 
 def _fields(model: BaseModel, of_plugin: Callable[[Plugin], dict[str, Any]]) -> dict[str, Any]:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from xml.etree import ElementTree as ET
 
 from solon.errors import MissingExtra
 
-INK, MUTED, RULE, TRAINING, HELD_OUT = "#21201c", "#6f6c64", "#dcd8cd", "#0f6b5c", "#b4571e"
+INK, MUTED, RULE, TRAINING, HELD_OUT, ALARM = "#21201c", "#6f6c64", "#dcd8cd", "#0f6b5c", "#b4571e", "#ad3324"
 _COLOURS = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     RULE: "var(--rule)",
     TRAINING: "var(--accent)",
     HELD_OUT: "var(--second)",
+    ALARM: "var(--bad)",
     "#ffffff": "none",  # the white ground of the figure that stands alone
 }
 _MOST_POINTS = 400
@@ -38,19 +40,41 @@ class Curve:
 
 CURVES = (
     Curve("loss", "Loss", (("loss", "training"), ("eval_loss", "held out"))),
-    Curve("margins", "Reward margin", (("rewards/margins", "training"), ("eval_rewards/margins", "held out"))),
+    Curve(
+        "margins",
+        "Reward margin",
+        (
+            ("rewards/margins", "training"),
+            ("eval_rewards/margins", "held out"),
+            ("margin", "training"),  # of a reward model, as its accuracy
+            ("eval_margin", "held out"),
+        ),
+    ),
     Curve(
         "accuracies",
         "Pairs ranked right",
-        (("rewards/accuracies", "training"), ("eval_rewards/accuracies", "held out")),
+        (
+            ("rewards/accuracies", "training"),
+            ("eval_rewards/accuracies", "held out"),
+            ("accuracy", "training"),
+            ("eval_accuracy", "held out"),
+        ),
     ),
-    Curve("reward", "Reward", (("reward", "training"), ("eval_reward", "held out"))),
-    Curve("kl", "KL to the reference, nats", (("kl", "training"), ("eval_kl", "held out"))),
+    Curve("reward", "Reward", (("reward", "training"), ("objective/rewards", "training"), ("eval_reward", "held out"))),
+    Curve(
+        "kl", "KL to the reference, nats", (("kl", "training"), ("objective/kl", "training"), ("eval_kl", "held out"))
+    ),
 )
 
 
-def figures(steps: Sequence[dict[str, float]]) -> dict[str, str]:
+def figures(
+    steps: Sequence[dict[str, float]], alarms: Mapping[str, Collection[float]] = MappingProxyType({})
+) -> dict[str, str]:
     """The SVG of every curve that has at least two points, by its name.
+
+    Args:
+        steps: what was logged.
+        alarms: steps at which a quantity raised an alarm, by its key in the log: upright lines in its curve.
 
     Raises:
         MissingExtra: there is something to draw and matplotlib is not installed.
@@ -59,7 +83,8 @@ def figures(steps: Sequence[dict[str, float]]) -> dict[str, str]:
     for curve in CURVES:
         lines = [(legend, points) for key, legend in curve.series if (points := _points(steps, key))]
         if any(len(points) > 1 for _, points in lines):
-            drawn[curve.name] = _draw(curve.title, lines)
+            marks = [step for key, _ in curve.series for step in alarms.get(key, ())]
+            drawn[curve.name] = _draw(curve.title, lines, marks)
     return drawn
 
 
@@ -69,7 +94,7 @@ def _points(steps: Sequence[dict[str, float]], key: str) -> list[tuple[float, fl
     return points[::-1][::stride][::-1]  # thinned from the end, which is what was kept
 
 
-def _draw(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]]) -> str:
+def _draw(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]], marks: Sequence[float]) -> str:
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -91,6 +116,8 @@ def _draw(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]]) ->
             marker = "o" if len(points) < 12 else None
             x, y = zip(*points, strict=True)
             axes.plot(x, y, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=legend)
+        for step in marks:
+            axes.axvline(step, color=ALARM, linewidth=1.2)
         axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
         axes.set_xlabel("step", color=MUTED)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
+from solon.report.alarm_facts import alarm_doubt
 from solon.report.examples import kind_of
 from solon.report.label_doubts import FAILED_SHARE, label_doubts
 from solon.report.rows import Row, rows
@@ -34,6 +35,7 @@ def distrust(summary: Summary, today: dt.date | None = None) -> tuple[str, ...]:
     )  # what a part does is in the table, and is no sentence of its own
     found = [
         *_degraded(wholes),
+        *alarm_doubt(summary),
         *_given_warnings(summary),
         *_chance(wholes),
         *_thin(wholes),

@@ -32,7 +32,9 @@ def _done(summary: Summary, stage: str) -> tuple[str, str] | None:
     if stage == "build" and summary.built is not None:
         return _rows(summary.built), "datasets"
     if stage == "train" and (trained := summary.trained) is not None:
-        return f"{trained.checkpoint.base_model} trained with {trained.checkpoint.trainer}", trained.checkpoint.path
+        alarms = ", ".join(raised.name for raised in trained.alarms)
+        with_what = f"{trained.checkpoint.trainer}{f', alarms: {alarms}' if alarms else ''}"
+        return f"{trained.checkpoint.base_model} trained with {with_what}", trained.checkpoint.path
     if stage == "evaluate" and (evaluated := summary.evaluated) is not None:
         measured = f"{counted(len(summary.metrics), 'metric')} on {counted(evaluated.prompts, 'prompt')}"
         return f"{measured}, {dollars(evaluated.cost_usd)}", "evaluation"

@@ -55,7 +55,13 @@ def given_candidates(summary: Summary) -> str:
 
 def costs(summary: Summary) -> list[Cost]:
     """What each stage that asks models used."""
-    stages = (("sample", summary.sampled), ("label", summary.labeled), ("evaluate", summary.evaluated))
+    rewarded = summary.trained if summary.trained is not None and summary.trained.usage != Usage() else None
+    stages = (
+        ("sample", summary.sampled),
+        ("label", summary.labeled),
+        ("train", rewarded),
+        ("evaluate", summary.evaluated),
+    )
     return [Cost(name, stage.usage, stage.cost_usd) for name, stage in stages if stage is not None]
 
 

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from solon.data.build import DROPPED
 from solon.data.records import canonical
+from solon.report.alarm_facts import alarm_tables
 from solon.report.bars import HEIGHT, LEFT, RIGHT, WIDTH, bar
 from solon.report.curves import CURVES, inline
 from solon.report.distrust import distrust
@@ -56,18 +57,25 @@ def html(summary: Summary, figures: Mapping[str, str] | None = None, note: str =
             groups=groups(summary.examples),
             curves=curves,
             note=note,
+            alarms=alarm_tables(summary),
             labels=labels.facts[: _CAPS["list"]],
             tables=labels.tables[: _CAPS["tables"]],
             given=given_candidates(summary),
             costs=costs(summary),
             total=total(costs(summary)),
-            trainer=canonical(summary.trained.trainer) if summary.trained is not None else "",
+            trainer=_trainer(summary),
             style=Markup(style),  # noqa: S704 - our own
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
             meanings=DROPPED,
             caps=_CAPS,
         )
     )
+
+
+def _trainer(summary: Summary) -> str:
+    """Its settings but for the limits of alarms, which no weight depends on; the recipe has those that were set."""
+    settings = summary.trained.trainer if summary.trained is not None else {}
+    return canonical({key: value for key, value in settings.items() if key != "alarms"}) if settings else ""
 
 
 @cache

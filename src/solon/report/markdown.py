@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from solon.data.records import Metric
+from solon.report.alarm_facts import alarm_tables
 from solon.report.curves import CURVES
 from solon.report.distrust import distrust
 from solon.report.examples import Group, groups
@@ -33,7 +34,7 @@ def markdown(summary: Summary, figures: Iterable[str] = ()) -> str:
         "\n".join(_table(rows(summary.metrics))),
         _bullets("What to distrust", distrust(summary)),
         *_examples(groups(summary.examples)),
-        _section("Training", [f"![{each.title}](figures/{each.name}.svg)" for each in CURVES if each.name in drawn]),
+        _section("Training", [*_curves(drawn), *map(_small_table, alarm_tables(summary))]),
         _bullets("How the labels were made", [f"{fact.name}: {fact.text}" for fact in labels.facts]),
         *map(_small_table, labels.tables),
         _bullets("Data", [f"{fact.name}: {fact.text}" for fact in data_facts(summary)]),
@@ -58,6 +59,12 @@ def fenced(text: str, language: str = "text") -> str:
 
 def _section(title: str, parts: Sequence[str]) -> str:
     return "\n\n".join([f"## {title}", *parts]) if parts else ""
+
+
+def _curves(drawn: Collection[str]) -> Iterator[str]:
+    for each in CURVES:
+        if each.name in drawn:
+            yield f"![{each.title}](figures/{each.name}.svg)"
 
 
 def _bullets(title: str, lines: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from solon.data.artifacts import json_lines, read_jsonl
 from solon.data.records import Checkpoint, Completion, Constitution, Metric, Noun, Prompt, Usage
@@ -41,6 +41,7 @@ class Built(Part):
 
     Attributes:
         preference, unpaired, reward, sft: the rows of each dataset; ``None`` where the judgments gave none.
+        prompts: those of a recipe whose trainer writes the responses itself.
         dropped: for each dataset, how many rows were left out for which reason of ``solon.data.build.DROPPED``.
         unjudged: prompts without any judgment.
     """
@@ -49,6 +50,7 @@ class Built(Part):
     unpaired: Split | None = None
     reward: Split | None = None
     sft: Split | None = None
+    prompts: Split | None = None
     dropped: dict[str, dict[str, NonNegativeInt]] = Field(default_factory=dict)
     unjudged: NonNegativeInt = 0
 
@@ -60,15 +62,35 @@ class Built(Part):
             "unpaired": self.unpaired,
             "reward": self.reward,
             "sft": self.sft,
+            "prompts": self.prompts,
         }
         return {name: split for name, split in named.items() if split is not None and split.train + split.test}
 
 
+class Raised(Part):
+    """An alarm as ``solon.trainers.alarms.Alarm``: where it was raised first, and how often in all."""
+
+    name: str
+    metric: str
+    step: int
+    value: FiniteFloat
+    limit: FiniteFloat
+    text: str
+    remedy: str = ""
+    times: PositiveInt = 1
+
+
 class Trained(Part):
-    """What ``train`` did. ``trainer`` is its settings, with ``kind``."""
+    """What ``train`` did. ``trainer`` is its settings, with ``kind``; ``alarms`` are those raised while it trained.
+
+    ``usage`` and ``cost_usd`` are of the rewards that it asked models for.
+    """
 
     checkpoint: Checkpoint
     trainer: dict[str, Any] = Field(default_factory=dict)
+    alarms: tuple[Raised, ...] = ()
+    usage: Usage = Usage()
+    cost_usd: NonNegativeFloat = 0.0
 
 
 class Evaluated(Part):
@@ -190,6 +212,8 @@ def _steps(path: Path) -> tuple[dict[str, float], ...]:
             raise DataError([line])
         if not isinstance(line, dict) or not _is_number(line.get("step")):
             raise DataError([Problem(f"{path}:{number}", "a logged step is an object with a number as its `step`")])
+        if isinstance(line.get("alarm"), str):
+            continue  # those that matter stand in run.json
         # a loss that is not a number is a gap in the curve, and not JSON that could be written again
         steps.append({key: float(value) for key, value in line.items() if _is_number(value)})
     return tuple(steps)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from solon.data.artifacts import atomic
 from solon.errors import MissingExtra
+from solon.report.alarm_facts import alarm_marks
 from solon.report.curves import CURVES, figures
 from solon.report.html import html
 from solon.report.markdown import markdown
@@ -25,7 +26,7 @@ def write_report(run_dir: Path) -> list[Path]:
     summary = summarise(run_dir)
     note = ""
     try:
-        drawn = figures(summary.steps)
+        drawn = figures(summary.steps, alarm_marks(summary))
     except MissingExtra as error:
         drawn, note = {}, str(error)
     page, text = run_dir / "report.html", run_dir / "report.md"

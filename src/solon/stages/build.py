@@ -9,6 +9,8 @@ from solon.data.building import Building, Counts, Made, building
 from solon.data.cards import Facts
 from solon.data.layout import write_datasets
 from solon.data.records import Judgment
+from solon.data.tasks import tasks, write_tasks
+from solon.errors import DataError
 from solon.progress import Bar
 from solon.stages.label import candidates, candidates_identity
 from solon.stages.run import Run, stage
@@ -20,6 +22,9 @@ _SHOWN_EVERY = 256
 def build(run: Run) -> None:
     """Writes ``datasets/<kind>/{train,test}.parquet`` and their card."""
     recipe = run.recipe
+    if recipe.label is None:
+        _build_prompts(run)
+        return
     inputs = {
         "candidates": candidates_identity(run),
         "judgments": run.directory.outputs("label"),
@@ -50,6 +55,31 @@ def build(run: Run) -> None:
         work.outputs += sorted(path for path in folder.rglob("*") if path.is_file())
         work.summary.update({kind: rows for kind, rows in counts.rows.items() if sum(rows.values())})
         work.summary.update(dropped=counts.drops, unjudged=counts.unjudged)
+
+
+def _build_prompts(run: Run) -> None:
+    """Writes ``datasets/prompts/``, for a trainer that writes the completions itself.
+
+    Raises:
+        DataError: every prompt is held out.
+    """
+    recipe = run.recipe
+    given = tasks(run.training_prompts().prompts, run.constitution)
+    inputs = {
+        "tasks": [task.id for task in given],
+        "constitution": run.constitution.id,
+        "held_out": recipe.build.held_out,
+        "seed": recipe.seed,
+    }
+    with stage(run, "build", inputs) as work:
+        if work is None:
+            return
+        folder = run.path / "datasets"
+        rows = write_tasks(given, folder, run.constitution, held_out=recipe.build.held_out, seed=recipe.seed)
+        if not rows["train"]:
+            raise DataError(f"all {len(given)} prompts are held out: give more prompts, or a smaller build.held_out")
+        work.outputs += sorted(path for path in folder.rglob("*") if path.is_file())
+        work.summary.update(prompts=rows)
 
 
 class _Shown:

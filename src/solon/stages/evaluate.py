@@ -37,8 +37,7 @@ def evaluate(run: Run) -> None:
     assert plan is not None
     assert recipe.policy is not None
     checkpoint = Checkpoint.model_validate(run.directory.summary("train")["checkpoint"])
-    given = trained_prompts(recipe.dataset) if recipe.dataset else [one.prompt for one in candidates(run)]
-    prompts = held_out_prompts(recipe, given)
+    prompts = held_out_prompts(recipe, _given(run))
     before = policy_model(recipe.policy)
     after = trained_model(run, checkpoint)
     inputs = {
@@ -58,6 +57,16 @@ def evaluate(run: Run) -> None:
     with stage(run, "evaluate", inputs, needs=plan.measures, again=again) as work:
         if work is not None:
             asyncio.run(_evaluate(run, work, plan, prompts, before, after))
+
+
+def _given(run: Run) -> list[Prompt]:
+    """The prompts that the recipe begins at, whatever came of them."""
+    recipe = run.recipe
+    if recipe.dataset is not None:
+        return trained_prompts(recipe.dataset)
+    if recipe.label is None:
+        return list(run.training_prompts().prompts)
+    return [one.prompt for one in candidates(run)]
 
 
 def examiners(recipe: Recipe) -> list[ChatModel]:
@@ -223,7 +232,7 @@ def _evidence(run: Run, pairs: dict[Decoding, tuple[Pair, ...]], before: Transfo
         model = before if which == "before" else after
         return model.log_probs([(prompt.messages, completion.text) for prompt, completion in completions])
 
-    judged = run.recipe.dataset is None
+    judged = run.recipe.label is not None
     return Evidence(
         constitution=run.constitution,
         pairs=pairs,

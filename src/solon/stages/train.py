@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from solon.data.artifacts import sha256_of
-from solon.data.records import Demonstration, Preference, Rating, Record
+from solon.data.records import Demonstration, Preference, Rating, Record, Task, Usage
+from solon.data.tasks import PROMPTS
 from solon.errors import DataError, PluginError
 from solon.models.transformers import unload
 from solon.plugins.base import located
-from solon.progress import Bar
+from solon.progress import Bar, Progress
 from solon.stages.run import Run, policy_model, stage
+from solon.trainers.alarms import Alarm
+from solon.trainers.announcing import announced
+from solon.trainers.base import Judging
 from solon.trainers.launch import run_training
 
-DATASET_OF: dict[type[Record], str] = {Preference: "preference", Rating: "unpaired", Demonstration: "sft"}
+DATASET_OF: dict[type[Record], str] = {
+    Preference: "preference",
+    Rating: "unpaired",
+    Demonstration: "sft",
+    Task: PROMPTS,
+}
 
 
 def train(run: Run) -> None:
@@ -42,12 +53,19 @@ def train(run: Run) -> None:
         "train": trainer.effects(),
         "seed": recipe.seed,
     }
+    judging = _judging(run) if trainer.labelers() else None
+    if judging is not None:
+        inputs["judging"] = judging.decides()
     with stage(run, "train", inputs, needs=[policy_model(policy), trainer]) as work:
         if work is None:
             return
         unload()  # the training process needs the memory, above all the GPU's
         out = run.path / "checkpoints" / trainer.kind
+        lines, parameters = announced(trainer, policy)
+        for line in lines:
+            run.progress.say(f"{'train':<9} {line}")
         with run.progress.stage("train", None, "steps") as bar:
+            shown = _Shown(run.progress, bar)
             checkpoint = run_training(
                 trainer,
                 policy,
@@ -55,11 +73,40 @@ def train(run: Run) -> None:
                 seed=recipe.seed,
                 run_dir=run.path,
                 out=out,
-                on_step=_shown(bar),
+                on_step=shown.step,
+                on_alarm=shown.alarm,
                 base=run.opened.folder,
+                judging=judging,
             )
+        checkpoint = checkpoint.model_copy(update={"metrics": {**checkpoint.metrics, **parameters}})
         work.outputs += sorted(path for path in out.rglob("*") if path.is_file())
-        work.summary.update(checkpoint=checkpoint.model_dump(mode="json"), trainer=trainer.settings())
+        work.summary.update(
+            checkpoint=checkpoint.model_dump(mode="json"), trainer=trainer.settings(), alarms=shown.alarms()
+        )
+        if judging is not None:
+            work.summary.update(_paid(run))
+
+
+def _judging(run: Run) -> Judging:
+    """How a trainer asks labelers: as the label stage does."""
+    recipe = run.recipe
+    return Judging(
+        constitution=run.constitution,
+        ledger=Path(recipe.ledger).absolute(),
+        run=run.opened.name,
+        max_usd=recipe.max_usd,
+        max_failed=recipe.max_failed,
+        veto_below=recipe.build.veto_below,
+    )
+
+
+def _paid(run: Run) -> dict[str, Any]:
+    """What the trainings of this run have paid for rewards, those that were killed or set aside among them."""
+    usage, dollars = Usage(), []
+    for entry in run.ledger.entries(run=run.opened.name, stage="train"):
+        usage += entry.reply.usage
+        dollars.append(entry.cost_usd)
+    return {"usage": usage.model_dump(), "cost_usd": round(math.fsum(dollars), 6)}
 
 
 def _dataset_identity(run: Run, dataset: Path, name: str) -> dict[str, str]:
@@ -83,14 +130,34 @@ def _dataset_identity(run: Run, dataset: Path, name: str) -> dict[str, str]:
     return {path.name: sha256_of(path) for path in files}
 
 
-def _shown(bar: Bar) -> Callable[[int, int, Mapping[str, float]], None]:
-    """Shows each logged step of a training on a progress bar."""
-    last = 0
+class _Shown:
+    """Shows each logged step of a training on a progress bar, and each alarm beside it and on a line of its own."""
 
-    def on_step(step: int, steps: int, metrics: Mapping[str, float]) -> None:
-        nonlocal last
+    def __init__(self, progress: Progress, bar: Bar) -> None:
+        self.progress, self.bar = progress, bar
+        self.last = 0
+        self.note = ""
+        self.raised: dict[str, Alarm] = {}
+
+    def step(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        """A logged step."""
         loss = metrics.get("loss", metrics.get("eval_loss"))
-        bar.advance(step - last, total=steps, note=f"loss {loss:.3f}" if loss is not None else "")
-        last = step
+        self.note = f"loss {loss:.3f}" if loss is not None else ""
+        self.bar.advance(step - self.last, total=steps, note=self._noted())
+        self.last = step
 
-    return on_step
+    def alarm(self, alarm: Alarm) -> None:
+        """An alarm: of those with one name the first is kept, with the count of all."""
+        first = self.raised.setdefault(alarm.name, alarm)
+        self.raised[alarm.name] = first.model_copy(update={"times": alarm.times})
+        if alarm.times == 1:  # one that comes and goes is counted: a line each would drown the others
+            self.progress.say(f"{'train':<9} alarm: {alarm.text}; {alarm.remedy}")
+        self.bar.advance(0, note=self._noted())
+
+    def alarms(self) -> list[dict[str, Any]]:
+        """What ``run.json`` says of them, in the order in which they were first raised."""
+        return [alarm.model_dump(mode="json") for alarm in self.raised.values()]
+
+    def _noted(self) -> str:
+        named = f"alarms: {', '.join(self.raised)}" if self.raised else ""
+        return ", ".join(filter(None, [self.note, named]))

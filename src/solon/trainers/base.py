@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
-from solon.data.records import Checkpoint, Record
+from solon.data.records import Checkpoint, Constitution, Record
+from solon.labelers.base import Labeler
 from solon.plugins.base import Location, Plugin, Settings
+from solon.trainers.alarms import Alarms
+
+Gives = Literal["policy", "reward model"]
+"""What a checkpoint is: a model that answers, or one that scores answers."""
 
 
 class Policy(Settings):
@@ -42,6 +47,34 @@ class Lora(Settings):
     target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
 
 
+class Judging(Settings):
+    """How a training asks labelers.
+
+    Attributes:
+        constitution: what they judge under.
+        ledger: where replies are looked up and recorded.
+        run: names the budget, and stands beside each reply in the ledger.
+        max_usd: cap on what all stages and reruns of ``run`` may spend, in US dollars; ``None`` is no cap.
+        max_failed: share of rewards that may be missing, in [0, 1].
+        veto_below: as in ``solon.data.kinds.Build``.
+    """
+
+    constitution: Constitution
+    ledger: Path
+    run: str
+    max_usd: NonNegativeFloat | None = None
+    max_failed: float = Field(default=0.05, ge=0, le=1)
+    veto_below: float = Field(default=0.5, ge=0, le=1)
+
+    def decides(self) -> dict[str, Any]:
+        """What of it decides how completions are judged."""
+        return {
+            "principles": [principle.model_dump(mode="json") for principle in self.constitution.principles],
+            "rating": self.constitution.rating.model_dump(mode="json"),
+            "veto_below": self.veto_below,
+        }
+
+
 @dataclass(frozen=True)
 class Job:
     """What ``Trainer.train`` is given.
@@ -51,11 +84,13 @@ class Job:
         dataset: folder with ``train.parquet`` and, when prompts were held out, ``test.parquet``.
         out: an empty folder for the checkpoint; it is renamed into place when ``train`` returns.
         seed: of shuffling and initialisation.
-        report: call it with ``(step, steps, metrics)`` after every logged step.
+        report: call it with ``(step, steps, metrics)`` after every logged step. It raises ``TrainingError`` when an
+            alarm ends the training: let that pass.
         kept: a folder for what it takes to go on after a kill, empty at first. It outlives the process; what is in it
             was kept by the same training: same settings, policy, dataset, seed and versions.
         go_on_from: call it once, with the step to go on from, when ``kept`` held something: what was reported after it
             is forgotten. Returns the last value of each number that was reported until then.
+        judging: how labelers are asked while it trains; there when ``Trainer.labelers`` names any.
     """
 
     policy: Policy
@@ -65,6 +100,7 @@ class Job:
     report: Callable[[int, int, Mapping[str, float]], None]
     kept: Path
     go_on_from: Callable[[int], Mapping[str, float]]
+    judging: Judging | None = None
 
 
 class Trainer(Plugin):
@@ -72,6 +108,30 @@ class Trainer(Plugin):
 
     group: ClassVar[str] = "solon.trainers"
     consumes: ClassVar[type[Record]]
+    gives: ClassVar[Gives] = "policy"
+
+    alarms: Alarms = Field(
+        default=Alarms(), description="Where the numbers that it reports become worth a warning, or the end."
+    )
+
+    @property
+    def longest_completion(self) -> int | None:
+        """Tokens after which the completions that it samples are cut: ``max_new_tokens``, where that is a setting."""
+        return getattr(self, "max_new_tokens", None)
+
+    def effects(self) -> dict[str, Any]:
+        """As ``settings``, with those alarms only that end the training.
+
+        The others change nothing that it leaves. One that ends it changes no weight either, but whether there are any:
+        a training that was done before must be done again to know.
+        """
+        effects = super().effects()
+        alarms = {name: limit for name, limit in effects.pop("alarms").items() if limit["stop"]}
+        return effects | ({"alarms": alarms} if alarms else {})
+
+    def labelers(self) -> tuple[Labeler, ...]:
+        """Those that it asks while it trains: its rewards. Where there are any, the job says how (``Job.judging``)."""
+        return ()
 
     def train(self, job: Job) -> Checkpoint:
         """Trains and writes weights and tokenizer into ``job.out``. ``Checkpoint.path`` is relative to ``job.out``.

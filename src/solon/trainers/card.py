@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from solon.data.records import Checkpoint
+from solon.trainers.base import Gives
 
 
 def model_card(
@@ -20,6 +21,7 @@ def model_card(
     rows: Mapping[str, int],
     seed: int,
     versions: Mapping[str, str],
+    gives: Gives = "policy",
 ) -> str:
     """Markdown with the front matter that model hubs read. No time, no absolute path.
 
@@ -30,18 +32,23 @@ def model_card(
         rows: how many rows each split of the dataset has.
         seed: of shuffling and initialisation.
         versions: of the packages that trained it.
+        gives: what the checkpoint is.
     """
     kind, form = checkpoint.trainer, checkpoint.form
     name = checkpoint.base_model if on_hub else Path(checkpoint.base_model).name
     front: dict[str, Any] = {
         "library_name": "transformers" if form == "full" else "peft",
-        "pipeline_tag": "text-generation",
+        "pipeline_tag": "text-generation" if gives == "policy" else "text-classification",
         "tags": ["solon", kind, *(["lora"] if form == "lora" else [])],
     }
     if on_hub:
         front["base_model"] = name
     what = "all of its weights" if form == "full" else "a LoRA adapter to be put on top of it"
-    chosen = [(key, json.dumps(value)) for key, value in settings.items() if key != "kind"]
+    if gives == "reward model":
+        what += ", with a head that gives one number for a conversation: higher is better"
+    chosen = [
+        (key, json.dumps(value)) for key, value in settings.items() if key not in ("kind", "alarms")
+    ]  # no weight depends on an alarm
     splits = ", ".join(f"{count} {split}" for split, count in rows.items())
     return "\n".join(
         [
@@ -56,7 +63,7 @@ def model_card(
             "## Load it",
             "",
             "```python",
-            *_loading(name, form),
+            *_loading(name, form, gives),
             "```",
             "",
             "## How it was trained",
@@ -77,19 +84,21 @@ def model_card(
     )
 
 
-def _loading(base: str, form: Literal["full", "lora"]) -> list[str]:
+def _loading(base: str, form: Literal["full", "lora"], gives: Gives) -> list[str]:
+    model = "AutoModelForCausalLM" if gives == "policy" else "AutoModelForSequenceClassification"
     if form == "full":
         return [
-            "from transformers import AutoModelForCausalLM, AutoTokenizer",
+            f"from transformers import {model}, AutoTokenizer",
             "",
-            'model = AutoModelForCausalLM.from_pretrained("this/folder")',
+            f'model = {model}.from_pretrained("this/folder")',
             'tokenizer = AutoTokenizer.from_pretrained("this/folder")',
         ]
+    options = "" if gives == "policy" else ", num_labels=1"
     return [
         "from peft import PeftModel",
-        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        f"from transformers import {model}, AutoTokenizer",
         "",
-        f"base = AutoModelForCausalLM.from_pretrained({json.dumps(base)})",
+        f"base = {model}.from_pretrained({json.dumps(base)}{options})",
         'model = PeftModel.from_pretrained(base, "this/folder")',
         'tokenizer = AutoTokenizer.from_pretrained("this/folder")',
     ]

@@ -21,6 +21,9 @@ COLUMNS: dict[type[Record], tuple[str, ...]] = {
 }
 """The columns that TRL reads for each kind of record, most telling kind first."""
 
+ALSO_READ: dict[type[Record], tuple[str, ...]] = {Task: ("topic", "reference")}
+"""Columns that rewards need where a dataset has them, nulls among them."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -77,8 +80,9 @@ def _read(file: Path, record: type[Record], trainer: str) -> pa.Table:
     wanted = COLUMNS[record]
     if not set(wanted) <= set(table.column_names):
         raise DataError([Problem(str(file), *_wrong_kind(table.column_names, record, trainer))])
-    table = table.select(wanted)
-    _check_shapes(file, table)
+    also = [name for name in ALSO_READ.get(record, ()) if name in table.column_names]
+    table = table.select([*wanted, *also])
+    _check_shapes(file, table.select(wanted))
     gaps = [f"{name!r} in {table[name].null_count}" for name in wanted if table[name].null_count]
     if gaps:
         raise DataError([Problem(str(file), f"has rows without a value: {', '.join(gaps)} of {table.num_rows} rows")])

@@ -4,6 +4,10 @@ With log-ratios ``r = log policy(response | prompt) - log reference(response | p
 response, and ``d = r(chosen) - r(rejected)``:
 
 - ``sigmoid``: ``-log sigmoid(beta * d)``.
+- ``hinge``: ``max(0, 1 - beta * d)`` (Zhao et al. 2023, arXiv:2305.10425).
+- ``robust``: ``(-(1 - e) * log sigmoid(beta * d) + e * log sigmoid(-beta * d)) / (1 - 2 * e)`` with ``e`` the
+  ``label_smoothing``, which in expectation is ``sigmoid`` on labels without noise (Chowdhury et al. 2024,
+  arXiv:2403.00409).
 - ``ipo``: ``(d' - 1 / (2 * beta))²`` (Azar et al. 2023, arXiv:2310.12036, equation 17), where ``d'`` takes each
   log-ratio as the mean over its response's tokens.
 - plus ``sft_weight`` times the mean negative log-likelihood of the tokens of the batch's chosen responses, after RPO
@@ -12,9 +16,9 @@ response, and ``d = r(chosen) - r(rejected)``:
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from solon.data.records import Checkpoint, Preference, Record
 from solon.trainers.base import Job
@@ -27,9 +31,16 @@ class DPO(GradientTrainer):
     kind: ClassVar[str] = "dpo"
     consumes: ClassVar[type[Record]] = Preference
 
-    loss: Literal["sigmoid", "ipo"] = Field(
+    loss: Literal["sigmoid", "hinge", "robust", "ipo"] = Field(
         default="sigmoid",
-        description="`sigmoid` is DPO; `ipo` aims at a margin instead of an ever larger one, for noise-free labels.",
+        description="`sigmoid` is DPO; `hinge` leaves pairs alone whose margin is reached; `robust` reckons with wrong "
+        "labels; `ipo` aims at a margin instead of an ever larger one, for noise-free labels.",
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=0.5,
+        description="Under `robust`, the share of labels that are thought to be the wrong way round.",
     )
     beta: float = Field(
         default=0.1,
@@ -51,6 +62,16 @@ class DPO(GradientTrainer):
         "`false` asks it at every step.",
     )
 
+    @model_validator(mode="after")
+    def _smoothing_is_for_robust(self) -> Self:
+        if (self.loss == "robust") != (self.label_smoothing > 0):
+            raise ValueError(
+                "loss 'robust' needs label_smoothing, the share of labels that are wrong (0.1 is usual)"
+                if self.loss == "robust"
+                else f"label_smoothing changes nothing under loss {self.loss!r}: take it out, or set loss: robust"
+            )
+        return self
+
     def train(self, job: Job) -> Checkpoint:
         """Trains on ``job.dataset`` and writes model or adapter, tokenizer and model card into ``job.out``.
 
@@ -61,6 +82,7 @@ class DPO(GradientTrainer):
             MissingExtra: the packages of the ``train`` extra are not installed.
         """
         self.refuse_missing()
+        self.choose_backend(job.policy)
         from solon.trainers.backend.preference import train_dpo
 
         return train_dpo(self, job)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
 from solon.errors import MissingExtra
-from solon.trainers.base import Lora, Trainer
+from solon.trainers import backends
+from solon.trainers.backends import Backend, Choice
+from solon.trainers.base import Lora, Policy, Trainer
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
@@ -48,6 +50,16 @@ class GradientTrainer(Trainer):
         "refused with their count, never cut.",
     )
     lora: Lora | None = Field(default=None, description="Train low-rank adapters and leave the weights as they are.")
+    save_every: PositiveInt | None = Field(
+        default=None,
+        description="Optimizer steps after which all that it takes to go on after a kill is written into the run "
+        "directory, over what was there; by default a tenth of the training. It changes no weight.",
+    )
+    backend: Backend = Field(
+        default="auto",
+        description="What loads and trains the policy: `plain` (transformers and peft), `bitsandbytes` (the same on "
+        "4-bit weights), `unsloth` (adapters, with kernels of its own), or what suits policy and machine.",
+    )
 
     @property
     def peak_learning_rate(self) -> float:
@@ -56,12 +68,29 @@ class GradientTrainer(Trainer):
             return self.learning_rate
         return self.usual_rates[0] if self.lora is None else self.usual_rates[1]
 
+    def steps_between_saves(self, steps: int) -> int:
+        """``save_every``, or a tenth of a training of so many steps."""
+        return self.save_every or max(1, steps // 10)
+
+    def effects(self) -> dict[str, Any]:
+        """As ``settings``, but for ``save_every``: a training that is saved more often ends with the same weights."""
+        return {name: value for name, value in super().effects().items() if name != "save_every"}
+
     def problems(self) -> list[str]:
         """The packages that training needs and this machine lacks, as one sentence with the install line."""
         missing = any(find_spec(package) is None for package in PACKAGES)
-        return [str(MissingExtra(f"trainer {self.kind!r}", "train"))] if missing else []
+        found = [str(MissingExtra(f"trainer {self.kind!r}", "train"))] if missing else []
+        return [*found, *backends.problems(self.backend)]
+
+    def choose_backend(self, policy: Policy) -> Choice:
+        """What loads and trains the policy. To be asked before TRL, transformers or PEFT is imported: see ``chosen``.
+
+        Raises:
+            RecipeError, MissingExtra: it cannot be trained so, or not here.
+        """
+        return backends.chosen(self.backend, policy, lora=self.lora is not None)
 
     def refuse_missing(self) -> None:
         """Raises ``MissingExtra`` when a package is not installed."""
-        if self.problems():
+        if any(find_spec(package) is None for package in PACKAGES):
             raise MissingExtra(f"trainer {self.kind!r}", "train")

@@ -14,8 +14,9 @@ from solon.data.artifacts import atomic_folder, write_json
 from solon.data.records import Checkpoint
 from solon.errors import TrainingError
 from solon.plugins.base import located
-from solon.trainers.base import Policy, Trainer
-from solon.trainers.protocol import EVENTS, METRICS_FILE, Assignment, Done, Step, Trouble
+from solon.trainers.alarms import Alarm
+from solon.trainers.base import Judging, Policy, Trainer
+from solon.trainers.protocol import EVENTS, METRICS_FILE, Assignment, Done, Step, Trouble, Warned
 from solon.trainers.workplace import Workplace, training_id
 
 LOG_FILE = "train.log"
@@ -23,6 +24,7 @@ _LOG_TAIL = 15  # lines of the log that an error shows
 _PATIENCE = 10.0  # seconds a worker that was asked to end may take
 
 OnStep = Callable[[int, int, Mapping[str, float]], None]
+OnAlarm = Callable[[Alarm], None]
 
 
 def run_training(
@@ -35,6 +37,8 @@ def run_training(
     out: Path,
     on_step: OnStep,
     base: Path | None = None,
+    judging: Judging | None = None,
+    on_alarm: OnAlarm = lambda _: None,
 ) -> Checkpoint:
     """Trains in a new process and returns when the checkpoint is in ``out``, with ``metrics.jsonl`` in it.
 
@@ -52,6 +56,8 @@ def run_training(
         on_step: called here with ``(step, steps, metrics)`` after every logged step; the held-out numbers of an epoch
             (``eval_...``) come in a call of their own with the step at which they were measured.
         base: the folder to which locations in the settings are relative, where they do not know it themselves.
+        judging: how labelers are asked, for a trainer that asks any.
+        on_alarm: called here with every alarm, those of the steps that an earlier process had logged too.
 
     Returns:
         The checkpoint, its path relative to ``run_dir``.
@@ -62,19 +68,24 @@ def run_training(
         StorageError: the disk is full or not writable.
     """
     log = run_dir / LOG_FILE
-    with Workplace.open(run_dir, training_id(trainer, policy, dataset, seed)) as workplace, atomic_folder(out) as fresh:
+    with (
+        Workplace.open(run_dir, training_id(trainer, policy, dataset, seed, judging)) as workplace,
+        atomic_folder(out) as fresh,
+    ):
         kept = workplace.kept
-        assignment = Assignment.of(trainer, policy, base=base, dataset=dataset, out=fresh, kept=kept, seed=seed)
+        assignment = Assignment.of(
+            trainer, policy, base=base, dataset=dataset, out=fresh, kept=kept, seed=seed, judging=judging
+        )
         write_json(workplace.folder / "assignment.json", assignment)
         environment = _environment(policy, temporary=workplace.temporary)
-        checkpoint = _follow(workplace.folder / "assignment.json", log, environment, on_step)
+        checkpoint = _follow(workplace.folder / "assignment.json", log, environment, on_step, on_alarm)
         (kept / METRICS_FILE).replace(fresh / METRICS_FILE)
         workplace.done = True
     path = Path(os.path.relpath(out / checkpoint.path, run_dir)).as_posix()
     return checkpoint.model_copy(update={"path": path})
 
 
-def _follow(assignment: Path, log: Path, environment: dict[str, str], on_step: OnStep) -> Checkpoint:
+def _follow(assignment: Path, log: Path, environment: dict[str, str], on_step: OnStep, on_alarm: OnAlarm) -> Checkpoint:
     """Runs the worker to its end. Whatever interrupts this process ends the worker first."""
     command = [sys.executable, "-m", "solon.trainers.worker", str(assignment)]
     end: Done | Trouble | None = None
@@ -90,6 +101,8 @@ def _follow(assignment: Path, log: Path, environment: dict[str, str], on_step: O
                 match event:
                     case Step():
                         on_step(event.step, event.steps, event.metrics)
+                    case Warned():
+                        on_alarm(event.alarm)
                     case Done() | Trouble():
                         end = event
                     case _:
@@ -109,7 +122,7 @@ def _follow(assignment: Path, log: Path, environment: dict[str, str], on_step: O
             raise TrainingError(f"the training process {_how_it_ended(code)}\n{_tail(log)}")
 
 
-def _events(stdout: IO[bytes]) -> Iterator[Step | Done | Trouble]:
+def _events(stdout: IO[bytes]) -> Iterator[Step | Warned | Done | Trouble]:
     for line in stdout:
         yield EVENTS.validate_json(line)
 

@@ -1,7 +1,8 @@
 """What passes between a training process and the one that started it.
 
 The assignment goes over as a file, and the worker answers on its standard output with one JSON object a line: ``Step``
-after every logged step, then exactly one ``Done`` or ``Trouble``. What libraries print goes to the log instead.
+after every logged step, ``Warned`` for every alarm, then exactly one ``Done`` or ``Trouble``. What libraries print goes
+to the log instead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from solon import errors
 from solon.data.records import Checkpoint
 from solon.errors import InputError, Problem, SolonError, StorageError, TrainingError
 from solon.plugins.base import LocationStr
-from solon.trainers.base import Policy, Trainer
+from solon.trainers.alarms import Alarm
+from solon.trainers.base import Judging, Policy, Trainer
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -38,6 +40,7 @@ class Assignment(_Wire):
         out: an empty folder for the checkpoint.
         kept: a folder for what it takes to go on after a kill, the logged numbers among it.
         seed: of shuffling and initialisation.
+        judging: how labelers are asked, where the trainer asks any.
     """
 
     group: str
@@ -48,6 +51,7 @@ class Assignment(_Wire):
     out: Path
     kept: Path
     seed: int
+    judging: Judging | None = None
 
     @property
     def metrics(self) -> Path:
@@ -56,7 +60,16 @@ class Assignment(_Wire):
 
     @classmethod
     def of(
-        cls, trainer: Trainer, policy: Policy, *, base: Path | None, dataset: Path, out: Path, kept: Path, seed: int
+        cls,
+        trainer: Trainer,
+        policy: Policy,
+        *,
+        base: Path | None,
+        dataset: Path,
+        out: Path,
+        kept: Path,
+        seed: int,
+        judging: Judging | None = None,
     ) -> Assignment:
         """The assignment to train ``policy`` with ``trainer``. A policy that knows its base folder says it itself."""
         known = policy.model.base if isinstance(policy.model, LocationStr) else None
@@ -70,6 +83,7 @@ class Assignment(_Wire):
             out=out.absolute(),
             kept=kept.absolute(),
             seed=seed,
+            judging=judging,
         )
 
 
@@ -80,6 +94,13 @@ class Step(_Wire):
     step: int
     steps: int
     metrics: dict[str, FiniteFloat]
+
+
+class Warned(_Wire):
+    """An alarm was raised on the numbers of the step before, or of one that an earlier process had logged."""
+
+    event: Literal["warned"] = "warned"
+    alarm: Alarm
 
 
 class Done(_Wire):
@@ -129,8 +150,8 @@ class Trouble(_Wire):
         return error
 
 
-Event = Annotated[Step | Done | Trouble, Field(discriminator="event")]
-EVENTS: TypeAdapter[Step | Done | Trouble] = TypeAdapter(Event)
+Event = Annotated[Step | Warned | Done | Trouble, Field(discriminator="event")]
+EVENTS: TypeAdapter[Step | Warned | Done | Trouble] = TypeAdapter(Event)
 
 
 def _no_room(error: Exception) -> bool:

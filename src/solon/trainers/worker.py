@@ -19,9 +19,11 @@ from typing import TextIO
 from solon.data.records import Checkpoint
 from solon.plugins.base import base_folder
 from solon.plugins.registry import load
+from solon.trainers.alarms import ended_by
 from solon.trainers.base import Job, Policy, Trainer
 from solon.trainers.curves import Curves
-from solon.trainers.protocol import Assignment, Done, Event, Step, Trouble
+from solon.trainers.protocol import Assignment, Done, Event, Step, Trouble, Warned
+from solon.trainers.watch import Watch
 
 
 def main(assignment_file: Path) -> int:
@@ -48,10 +50,22 @@ def _train(assignment: Assignment, answer: Callable[[Event], None]) -> Checkpoin
     with base_folder(assignment.base):
         trainer: Trainer = load(assignment.group, settings.pop("kind")).model_validate(settings)
         policy = Policy.model_validate(assignment.policy)
-    with Curves(assignment.metrics) as curves:
+    watch = Watch(trainer.alarms, longest=trainer.longest_completion)
+
+    def warn(step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        alarms = watch.see(step, metrics)
+        for alarm in alarms:
+            curves.add_alarm(alarm, steps)
+            answer(Warned(alarm=alarm))
+        for alarm in alarms:
+            if alarm.stop:
+                raise ended_by(alarm)
+
+    with Curves(assignment.metrics, again=warn) as curves:
 
         def report(step: int, steps: int, metrics: Mapping[str, float]) -> None:
             answer(Step(step=step, steps=steps, metrics=curves.add(step, steps, metrics)))
+            warn(step, steps, metrics)
 
         return trainer.train(
             Job(
@@ -62,6 +76,7 @@ def _train(assignment: Assignment, answer: Callable[[Event], None]) -> Checkpoin
                 report=report,
                 kept=assignment.kept / "trainer",
                 go_on_from=curves.go_on_from,
+                judging=assignment.judging,
             )
         )
 

@@ -13,21 +13,23 @@ from typing import Self
 from solon.data.artifacts import sha256_of
 from solon.data.records import digest
 from solon.errors import StorageError
-from solon.trainers.base import Policy, Trainer
+from solon.trainers.base import Judging, Policy, Trainer
 
 _DECIDING = ("solon", "torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "unsloth")
 """Packages of which another version may give other weights."""
 
 
-def training_id(trainer: Trainer, policy: Policy, dataset: Path, seed: int) -> str:
+def training_id(trainer: Trainer, policy: Policy, dataset: Path, seed: int, judging: Judging | None = None) -> str:
     """Names a training by all that its weights depend on: only the very same one goes on from what was kept."""
     files = [dataset] if dataset.is_file() else sorted(dataset.glob("*.parquet"))
     return digest(
         {
-            "trainer": trainer.effects(),
+            # without alarms: what one of them ended goes on from what was kept once its limit is another
+            "trainer": {name: value for name, value in trainer.effects().items() if name != "alarms"},
             "policy": policy.model_dump(mode="json"),
             "dataset": {file.name: sha256_of(file) for file in files},
             "seed": seed,
+            **({"judging": judging.decides()} if judging is not None else {}),
             "versions": {package: found for package in _DECIDING if (found := _version(package)) is not None},
         }
     )

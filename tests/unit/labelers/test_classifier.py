@@ -36,6 +36,7 @@ def test_the_worked_case_reads_as_it_is_written() -> None:
     assert labeler.settings() == {
         "kind": "classifier",
         "model": HUB,
+        "adapter": None,
         "label": "nothate",
         "good": True,
         "value": "logit",

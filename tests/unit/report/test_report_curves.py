@@ -27,6 +27,14 @@ def test_only_what_was_logged_at_least_twice_is_drawn():
     assert figures([]) == {}
 
 
+def test_a_reward_model_has_its_margin_and_accuracy_drawn():
+    """They are called otherwise than those of a policy that is its own reward model."""
+    steps = [
+        {"step": step, "loss": 0.7, "margin": 0.1 * step, "accuracy": 0.5, "eval_accuracy": 0.6} for step in (1, 2)
+    ]
+    assert list(figures(steps)) == ["loss", "margins", "accuracies"]
+
+
 def test_long_runs_are_thinned_and_keep_their_last_point():
     """10,000 steps weigh no more than 400 points of about 22 bytes and the frame."""
     steps = [{"step": float(step), "loss": float(step % 7)} for step in range(10_000)]

@@ -21,7 +21,6 @@ from solon.data.records import (
     Question,
     Record,
     Scored,
-    Task,
 )
 from solon.errors import ModelRejected, PluginError, StageIncomplete
 from solon.labelers.pairwise import Pairwise
@@ -132,17 +131,17 @@ def request(text: str) -> Request:
     return Request(messages=(Message(role="user", content=text),), max_tokens=8)
 
 
-class Online(Trainer):
-    """Learns from tasks, as online trainers do."""
+class Odd(Trainer):
+    """Learns from judgments themselves, as no trainer of ours does."""
 
-    kind: ClassVar[str] = "online"
-    consumes: ClassVar[type[Record]] = Task
+    kind: ClassVar[str] = "odd"
+    consumes: ClassVar[type[Record]] = Judgment
 
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Run]:
-    """A run that has done nothing yet, of a recipe that trains with ``Online``."""
-    settings = {"constitution": "honesty", "dataset": str(folder), "policy": "m", "train": Online()}
+    """A run that has done nothing yet, of a recipe that trains with ``Odd``."""
+    settings = {"constitution": "honesty", "dataset": str(folder), "policy": "m", "train": Odd()}
     recipe = Opened(Recipe.model_validate(settings), folder / "recipe.yaml", {})
     with RunDirectory.open(folder / "run") as directory, Ledger.open(folder / "ledger.sqlite") as ledger:
         directory.begin(name="r", seed=0, constitution={}, versions={}, recipe="")
@@ -153,7 +152,7 @@ def test_a_trainer_of_records_that_no_dataset_holds_is_refused_by_name(tmp_path:
     """Anyone may write a trainer; a KeyError would not tell its author what is built."""
     with (
         opened(tmp_path) as run,
-        pytest.raises(PluginError, match="trainer 'online' consumes Task records; datasets are built of Pref"),
+        pytest.raises(PluginError, match="trainer 'odd' consumes Judgment records; datasets are built of Pref"),
     ):
         train(run)
 

@@ -28,7 +28,8 @@ def test_importing_dpo_imports_no_torch():
     [
         ({"beta": 0}, "beta"),
         ({"beta": float("inf")}, "beta"),
-        ({"loss": "hinge"}, "loss"),
+        ({"loss": "apo_zero"}, "loss"),
+        ({"loss": "robust", "label_smoothing": 0.5}, "label_smoothing"),
         ({"sft_weight": -1}, "sft_weight"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"learning_rate": 2}, "learning_rate"),
@@ -48,6 +49,20 @@ def test_a_setting_out_of_its_range_is_refused_where_it_is(settings, place):
     with pytest.raises(ValidationError) as caught:
         DPO(**settings)
     assert [error["loc"][0] for error in caught.value.errors()] == [place]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"loss": "robust"}, "loss 'robust' needs label_smoothing"),
+        ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing changes nothing under loss 'hinge'"),
+    ],
+    ids=["robust_alone", "smoothing_alone"],
+)
+def test_label_smoothing_and_robust_come_together(settings, says):
+    """A setting without an effect is one that was misunderstood."""
+    with pytest.raises(ValidationError, match=says):
+        DPO(**settings)
 
 
 def test_the_learning_rate_said_wins_over_the_default_of_either_form():

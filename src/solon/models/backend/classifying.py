@@ -11,6 +11,7 @@ import torch
 from solon.data.records import Usage, digest
 from solon.errors import DataError, ModelRejected, Problem, PromptTooLong
 from solon.models.backend.chat import Chat
+from solon.models.backend.heads import load_network
 from solon.models.backend.identity import content_identity
 from solon.models.backend.loading import (
     Device,
@@ -78,7 +79,9 @@ class Reading:
     overlap: int | None
 
 
-def kept(model: str, *, dtype: Dtype, device: Device, threads: int | None) -> LoadedClassifier:
+def kept(
+    model: str, *, dtype: Dtype, device: Device, threads: int | None, adapter: str | None = None
+) -> LoadedClassifier:
     """The classifier of these settings, loaded now or kept from before; to be called in the models' thread.
 
     Raises:
@@ -86,15 +89,20 @@ def kept(model: str, *, dtype: Dtype, device: Device, threads: int | None) -> Lo
         ModelRejected: this machine has no GPU, and one was asked for.
         MissingExtra: torch or transformers is not installed.
     """
-    key = digest(["classifier", content_identity(model), model, dtype, device])
-    loaded = held(key, model, lambda: load_classifier(model, dtype=dtype, device=device))
+    on_top = (content_identity(adapter), adapter) if adapter is not None else ()
+    key = digest(["classifier", content_identity(model), model, dtype, device, *on_top])
+    loaded = held(key, model, lambda: load_classifier(model, dtype=dtype, device=device, adapter=adapter))
     if threads is not None:
         torch.set_num_threads(threads)  # another kept model may have set another number
     return loaded
 
 
-def load_classifier(model: str, *, dtype: Dtype = "auto", device: Device = "auto") -> LoadedClassifier:
-    """Loads a folder or hub id with its own tokenizer. Pickled weights and code that comes with a model never are.
+def load_classifier(
+    model: str, *, dtype: Dtype = "auto", device: Device = "auto", adapter: str | None = None
+) -> LoadedClassifier:
+    """Loads a folder or hub id with its own tokenizer, and an adapter with its head on top of it.
+
+    Pickled weights and code that comes with a model never are.
 
     Raises:
         DataError, ModelRejected, MissingExtra: as ``kept``.
@@ -103,18 +111,7 @@ def load_classifier(model: str, *, dtype: Dtype = "auto", device: Device = "auto
     _, transformers = libraries()
     target = device_of(torch, device)
     tokenizer = from_pretrained(transformers.AutoTokenizer, model, padding_side="right")
-    network, report = from_pretrained(
-        transformers.AutoModelForSequenceClassification,
-        model,
-        use_safetensors=True,
-        output_loading_info=True,
-        dtype="float32" if dtype == "auto" and target.type == "cpu" else dtype,
-    )
-    # transformers fills what is missing with random numbers, and says so in a log that nobody reads
-    if missing := sorted(report["missing_keys"]):
-        remedy = "give a model that was trained as a classifier or as a reward model"
-        lacks = f"its weights have no {', '.join(missing[:3])}, so its scores would be random"
-        raise DataError([Problem(model, f"this is no trained classifier: {lacks}", remedy)])
+    network = load_network(model, adapter, dtype="float32" if dtype == "auto" and target.type == "cpu" else dtype)
     if len(tokenizer) > network.get_input_embeddings().num_embeddings:
         remedy = "the tokenizer is another model's: copy the right one into the folder"
         raise DataError([Problem(model, f"the tokenizer knows {len(tokenizer)} tokens, more than the model", remedy)])

@@ -41,11 +41,12 @@ class Ask:
 
 @dataclass
 class Written:
-    """What was written: the tokens without the end token, whether there was one, and what was asked about the first."""
+    """What was written: tokens without the end token, whether and which there was, what was asked about the first."""
 
     tokens: list[int] = field(default_factory=list)
     ended: bool = False
     watched: list[float] = field(default_factory=list)
+    end: int | None = None
 
 
 def write(loaded: Loaded, asks: Sequence[Ask]) -> list[Written]:
@@ -93,7 +94,7 @@ def _book(
             continue  # a row that fills the block, or one that has ended
         booked.add(row)
         if token in loaded.chat.eos_ids:
-            reply.ended = True
+            reply.ended, reply.end = True, token
             continue
         reply.tokens.append(token)
         if len(reply.tokens) < asks[row].max_tokens:

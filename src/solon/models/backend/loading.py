@@ -103,11 +103,16 @@ def load(
         network = _with_adapter(network, adapter, merge=merge and not load_in_4bit)
     if not load_in_4bit:
         network = network.to(target)
+    return ready(network, tokenizer, target)
+
+
+def ready(network: Any, tokenizer: Any, device: Any) -> Loaded:
+    """A model that is on ``device``, in evaluation mode, with all that is read off it and its tokenizer."""
     eos_ids = _eos_ids(network, tokenizer)
     return Loaded(
         model=network.eval(),
         tokenizer=tokenizer,
-        device=target,
+        device=device,
         eos_ids=eos_ids,
         pad_id=tokenizer.pad_token_id,
         context=getattr(network.config, "max_position_embeddings", None),

@@ -14,11 +14,12 @@ from solon.models.backend.loading import Loaded
 from solon.trainers.dataset import Rows
 
 _MAX_LENGTH = ("train.max_length", "raise it")
+_RESPONSES = ("chosen", "rejected", "completion")
 _AT_ONCE = 1024  # rows: enough for the tokenizer to be fast, few enough to hold
 
 
 def refuse_too_long(rows: Rows, loaded: Loaded, folder: Path, *, max_length: int | None) -> None:
-    """Checks that prompt and response of every row fit into ``max_length`` tokens and into the model's context.
+    """Checks that prompt and each response of every row fit into ``max_length`` tokens and into the model's context.
 
     Raises:
         DataError: some do not; says how many of which file, how long the longest is, and what to do.
@@ -41,12 +42,12 @@ def refuse_too_long(rows: Rows, loaded: Loaded, folder: Path, *, max_length: int
 
 
 def _lengths(table: pa.Table, tokenizer: Any) -> Iterator[int]:
-    """Tokens of prompt and longer response, row by row, as TRL makes them."""
+    """Tokens of prompt and longest response, row by row, as TRL makes them."""
+    responses = [name for name in _RESPONSES if name in table.column_names]
     for batch in table.to_batches(max_chunksize=_AT_ONCE):
         rows = batch.to_pylist()
-        chosen = _count([row["prompt"] + row["chosen"] for row in rows], tokenizer)
-        rejected = _count([row["prompt"] + row["rejected"] for row in rows], tokenizer)
-        yield from map(max, chosen, rejected)
+        counts = [_count([row["prompt"] + row[name] for row in rows], tokenizer) for name in responses]
+        yield from map(max, zip(*counts, strict=True))
 
 
 def _count(texts: list[Any], tokenizer: Any) -> list[int]:

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from transformers import TrainerCallback
 
 from solon.errors import TrainingError
 
-REPORTED = (
-    "loss",
-    "rewards/chosen",
-    "rewards/rejected",
-    "rewards/margins",
-    "rewards/accuracies",
-    "logps/chosen",
-    "logps/rejected",
-    "learning_rate",
-    "grad_norm",
-    "epoch",
-)
-"""What is reported, in this order; all but the last three of held-out prompts too, as ``eval_...``. No times: two equal
-runs report the same."""
-
 
 class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
     """Hands every logged step on, and stops the training at the first loss or gradient that is not a number.
+
+    Loss, ``names`` and epoch are reported of held-out prompts too, as ``eval_...``. No times are: two equal runs report
+    the same.
+
+    Args:
+        report: ``Job.report``.
+        names: which of the numbers that are logged, beside those that every training has.
+        remedy: what to do about a loss that is not a number.
 
     Attributes:
         last: the last value of every number reported.
     """
 
-    def __init__(self, report: Callable[[int, int, Mapping[str, float]], None], *, remedy: str) -> None:
+    def __init__(
+        self, report: Callable[[int, int, Mapping[str, float]], None], names: Sequence[str], *, remedy: str
+    ) -> None:
         self.report = report
+        self.names = ("loss", *names, "learning_rate", "grad_norm", "epoch")
         self.remedy = remedy
         self.last: dict[str, float] = {}
 
@@ -43,8 +39,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not fo
         prefix = "eval_" if logs and "eval_loss" in logs else ""
         if not logs or f"{prefix}loss" not in logs:
             return  # the summary of times at the end
-        named = {name: name if name == "epoch" else prefix + name for name in REPORTED}
-        metrics = {key: float(logs[key]) for key in named.values() if key in logs}
+        named = {name: name if name == "epoch" else prefix + name for name in self.names}
+        metrics = {key: float(logs[key]) for key in named.values() if logs.get(key) is not None}
         for key in (f"{prefix}loss", "grad_norm"):
             if not math.isfinite(metrics.get(key, 0.0)):
                 raise TrainingError(

@@ -29,13 +29,14 @@ class Configuration:
     @classmethod
     def of(cls, model: Any) -> Self:
         """What ``model`` is configured as now."""
-        return cls(getattr(model.config, "use_cache", None), copy.deepcopy(model.generation_config))
+        return cls(getattr(model.config, "use_cache", None), copy.deepcopy(getattr(model, "generation_config", None)))
 
     def restore(self, model: Any) -> None:
         """Configures ``model`` as it was."""
         if self.use_cache is not None:
             model.config.use_cache = self.use_cache
-        model.generation_config = self.generation
+        if self.generation is not None:  # what classifies does not generate
+            model.generation_config = self.generation
 
 
 def save_full(

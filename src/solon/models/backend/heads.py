@@ -1,0 +1,74 @@
+"""Loading a network with the head that it was trained with: of its own, or beside an adapter on another's trunk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from solon.errors import DataError, MissingExtra, Problem
+from solon.models.backend.loading import Dtype, check_adapter, from_pretrained, libraries
+
+_HEADS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")
+
+
+def load_network(model: str, adapter: str | None, *, dtype: Dtype) -> Any:
+    """A network for sequence classification, the adapter merged into it.
+
+    Args:
+        model: a folder or hub id.
+        adapter: a folder with an adapter and a head, as the trainer ``reward`` writes with ``lora``.
+        dtype: of the weights.
+
+    Raises:
+        DataError: something cannot be loaded, or there is no trained head.
+        MissingExtra: a package is not installed.
+    """
+    _, transformers = libraries()
+    options = {} if adapter is None else {"num_labels": _outputs(adapter)}
+    network, report = from_pretrained(
+        transformers.AutoModelForSequenceClassification,
+        model,
+        use_safetensors=True,
+        output_loading_info=True,
+        dtype=dtype,
+        **options,
+    )
+    # transformers fills what is missing with random numbers, and says so in a log that nobody reads
+    missing = sorted(key for key in report["missing_keys"] if adapter is None or not key.endswith(_HEADS))
+    if missing:
+        remedy = "give a model that was trained as a classifier or as a reward model"
+        lacks = f"its weights have no {', '.join(missing[:3])}, so its scores would be random"
+        raise DataError([Problem(model, f"this is no trained classifier: {lacks}", remedy)])
+    return network if adapter is None else _adapted(network, adapter)
+
+
+def _outputs(adapter: str) -> int:
+    """How many labels the head beside an adapter has.
+
+    Raises:
+        DataError: there is no adapter, or no head beside it.
+    """
+    check_adapter(adapter)
+    try:
+        from safetensors import safe_open
+    except ImportError as error:
+        raise MissingExtra("an adapter", "train") from error
+    with safe_open(Path(adapter).expanduser() / "adapter_model.safetensors", "pt") as file:
+        heads = [key for key in file.keys() if key.endswith(_HEADS)]  # noqa: SIM118 - it is no mapping
+        if heads:
+            return int(file.get_slice(heads[0]).get_shape()[0])
+    remedy = "give one that the trainer `reward` wrote"
+    raise DataError([Problem(adapter, "this adapter has no head beside it, so it gives no score", remedy)])
+
+
+def _adapted(network: Any, adapter: str) -> Any:
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise MissingExtra("an adapter", "train") from error
+    try:
+        return PeftModel.from_pretrained(network, str(Path(adapter).expanduser())).merge_and_unload()
+    except (ValueError, KeyError, RuntimeError, OSError) as error:
+        first_line = str(error).strip().split("\n")[0]
+        remedy = "is it an adapter of this very model?"
+        raise DataError([Problem(adapter, f"this adapter does not fit the model: {first_line}", remedy)]) from error

@@ -1,0 +1,151 @@
+"""Trainers of ours that learn from preferences without a reference: the policy, the loss of a pair, what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from peft import get_peft_model
+from torch import Tensor
+
+from solon.data.records import Checkpoint
+from solon.errors import RecipeError
+from solon.plugins.base import located
+from solon.trainers.backend.length import refuse_too_long
+from solon.trainers.backend.loop import Loop, Measure
+from solon.trainers.backend.losses import sums_of_rows, token_logps
+from solon.trainers.backend.network import adapters, load_policy
+from solon.trainers.backend.pairs_batch import Pair, batch_of, pairs_of
+from solon.trainers.backend.processes import Processes
+from solon.trainers.backend.runtime import deterministic, memory_boundary
+from solon.trainers.backend.saving import Configuration, save_adapter, save_full, stored_dtype
+from solon.trainers.backend.trl import check_policy, described, ways_to_save_memory
+from solon.trainers.base import Job
+from solon.trainers.dataset import read_rows
+from solon.trainers.gradient import GradientTrainer
+
+PairLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From the chosen and the rejected responses' mean log-probabilities a token, and the negative log-likelihood of the
+chosen ones, to losses; each of shape (pairs,)."""
+
+NUMBERS = (
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/margins",
+    "rewards/accuracies",
+    "logps/chosen",
+    "logps/rejected",
+)
+"""What is reported beside what every training reports: means over the pairs."""
+
+Scores = Callable[[Tensor], Tensor]
+"""From hidden states (tokens, width) to scores (tokens, vocabulary)."""
+
+
+def train_pairs(
+    settings: GradientTrainer, job: Job, *, loss: PairLoss, beta: float, prompts: bool = False
+) -> Checkpoint:
+    """Trains ``job.policy`` on preferences and writes it into ``job.out``; its errors are named at the trainers.
+
+    Args:
+        settings: the trainer.
+        job: the training.
+        loss: what is minimised.
+        beta: a response's reward, as it is reported, is this times its mean log-probability a token.
+        prompts: whether the likelihood that ``loss`` is given counts the prompt's tokens as well.
+    """
+    check_policy(settings, job.policy)
+    choice = settings.choose_backend(job.policy)
+    processes = Processes.joined(kind=settings.kind)  # before loading: each has a GPU of its own
+    rows = read_rows(job.dataset, settings.consumes, trainer=settings.kind)
+    with deterministic(job.seed), memory_boundary(ways_to_save_memory(settings)):
+        trainable = load_policy(job.policy, choice, lora=settings.lora, seed=job.seed, max_length=settings.max_length)
+        loaded, model = trainable.loaded, trainable.loaded.model
+        refuse_too_long(rows, loaded, job.dataset, max_length=settings.max_length)
+        network, configuration = loaded.network, Configuration.of(loaded.network)
+        train = pairs_of(rows.train, loaded.tokenizer, where=f"{job.dataset}: train")
+        test = pairs_of(rows.test, loaded.tokenizer, where=f"{job.dataset}: test") if rows.test is not None else []
+        if settings.lora is not None and not trainable.adapted:
+            model = get_peft_model(model, adapters(settings.lora))
+        if loaded.device.type == "cuda" and not trainable.adapted:  # Unsloth has its own
+            network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        measure = measure_of(network, loss, pad_id=loaded.pad_id, beta=beta, prompts=prompts)
+        metrics = Loop(settings, job, model, measure, NUMBERS, train, test, processes).run()
+        if settings.lora is None:
+            dtype = stored_dtype(located(job.policy.model))
+            save_full(model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
+        else:
+            save_adapter(model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
+    return described(settings, job, rows, metrics, "policy")
+
+
+def measure_of(network: Any, loss: PairLoss, *, pad_id: int, beta: float, prompts: bool) -> Measure[Pair]:
+    """The forward pass over pairs: their losses, rewards and log-probabilities.
+
+    Args:
+        network: a causal language model; adapters inside it are in force.
+        loss: of a pair.
+        pad_id: fills the rows.
+        beta: as for ``train_pairs``.
+        prompts: as for ``train_pairs``.
+
+    Raises:
+        RecipeError: the model does something to its scores that is not known here.
+    """
+    scores, vocabulary = scores_of(network), network.config.get_text_config().vocab_size
+    device = network.device
+    bfloat16 = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+    def measure(rows: Sequence[Pair], step: Sequence[Pair]) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = batch_of(rows, pad_id=pad_id, device=device, prompts=prompts)
+        with bfloat16:
+            hidden = network.get_decoder()(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+            logps = token_logps(scores, hidden[batch.rows, batch.columns], batch.tokens, vocabulary=vocabulary)
+        every, responses = batch.rows, batch.rows[batch.in_response]
+        sums = sums_of_rows(logps[batch.in_response], responses, count=2 * len(rows))
+        chosen, rejected = (sums / torch.bincount(responses)).chunk(2)
+        # over the step's mean length, not the row's own: the mean over rows is then that over tokens
+        a_pair = sum(pair.learned(prompts=prompts) for pair in step) / len(step)
+        nll = -sums_of_rows(logps, every, count=2 * len(rows)).chunk(2)[0] / a_pair
+        rewards = beta * chosen.detach(), beta * rejected.detach()
+        summed = sums.detach().chunk(2)
+        return loss(chosen, rejected, nll), {
+            "rewards/chosen": rewards[0],
+            "rewards/rejected": rewards[1],
+            "rewards/margins": rewards[0] - rewards[1],
+            "rewards/accuracies": (rewards[0] > rewards[1]).float(),
+            "logps/chosen": summed[0],
+            "logps/rejected": summed[1],
+        }
+
+    return measure
+
+
+def scores_of(network: Any) -> Scores:
+    """The output layer of a causal language model, with what some models do to the scores after it.
+
+    Raises:
+        RecipeError: the model does something else as well; found by comparing with its own scores of a few tokens.
+    """
+    layer, config = network.get_output_embeddings(), network.config.get_text_config()
+    times = getattr(config, "logit_scale", None) or 1.0  # Cohere
+    over = getattr(config, "logits_scaling", None) or 1.0  # Granite
+    cap = getattr(config, "final_logit_softcapping", None)  # Gemma
+
+    def scores(hidden: Tensor) -> Tensor:
+        found: Tensor = layer(hidden)
+        if times != 1.0 or over != 1.0:
+            found = found * (times / over)
+        return found if cap is None else cap * torch.tanh(found / cap)
+
+    with torch.no_grad():
+        few = torch.arange(4, device=layer.weight.device)[None]
+        ours = scores(network.get_decoder()(input_ids=few, use_cache=False).last_hidden_state).float()
+        theirs = network(input_ids=few, use_cache=False).logits.float()
+    if not torch.allclose(ours, theirs, rtol=1e-2, atol=1e-2 * theirs.abs().nan_to_num().max().item(), equal_nan=True):
+        raise RecipeError(
+            f"policy.model: {type(network).__name__} changes its scores after the output layer in a way that this "
+            f"trainer does not know; train it with `dpo`"
+        )
+    return scores

@@ -1,0 +1,97 @@
+"""Going on after a kill, bit for bit, for trainers that are built on transformers' loop.
+
+What is kept of a step: the weights that are trained, the state of the optimizer, of the schedule and of all random
+numbers, and how far the data has been read. Weights that are not trained are loaded as they were at first.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import broadcast_object_list
+from safetensors.torch import load_file, save_file
+from transformers import Trainer, TrainerCallback
+
+from solon.trainers.backend.kept import Kept
+
+_WEIGHTS = "trained.safetensors"
+
+
+class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
+    """Asks for a step to be kept every so many steps, after all that is logged at it, and never at the last.
+
+    Args:
+        every: steps.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Called by transformers before it logs the step."""
+        # the held-out numbers of an epoch come later: kept before them, a step would go on without them after a kill
+        control.should_save = self._due(state) and not float(state.epoch).is_integer()
+
+    def on_epoch_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Called by transformers before it evaluates, and then keeps the step."""
+        control.should_save = self._due(state) and float(state.epoch).is_integer()
+
+    def _due(self, state: Any) -> bool:
+        return bool(state.global_step % self.every == 0 and state.global_step < state.max_steps)
+
+
+class Resumable(Trainer):  # type: ignore[misc]
+    """Stands before a trainer of TRL among the bases of a class, whose ``args.output_dir`` is ``Job.kept``."""
+
+    _into: str | None = None
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        kept = Kept(Path(self.args.output_dir))
+        first = self.is_world_process_zero()
+        with kept.writing(self.state.global_step) if first else nullcontext() as folder:
+            (self._into,) = broadcast_object_list([str(folder)])  # each process writes where its random numbers stand
+            Trainer._save_checkpoint(self, model, trial)  # past TRL's, which writes a model card as well
+            self.accelerator.wait_for_everyone()
+        self._into = None
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return self._into or str(super()._get_output_dir(trial))
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Writes the weights that are trained, in the type that they have."""
+        if self.is_fsdp_enabled or output_dir is None:
+            super().save_model(output_dir, _internal_call)
+        elif self.args.should_save:
+            Path(output_dir).mkdir(parents=True, exist_ok=True)
+            save_file({name: weight.detach().contiguous() for name, weight in _trained(self.model)}, _file(output_dir))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        saved = load_file(_file(resume_from_checkpoint))
+        with torch.no_grad():
+            for name, weight in _trained(self.model):
+                weight.copy_(saved[name])
+
+
+def newest(folder: Path) -> tuple[int, Path] | None:
+    """The last step that was kept whole in ``Job.kept``, and what transformers goes on from; ``None`` at first."""
+    kept = Kept(folder)
+    latest = kept.latest()
+    if latest is None:
+        return None
+    step = kept.step_of(latest)
+    return step, latest / f"checkpoint-{step}"
+
+
+def _trained(model: Any) -> list[tuple[str, Any]]:
+    """The weights that change, by name; of tied ones, each once."""
+    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+
+
+def _file(folder: str) -> Path:
+    return Path(folder) / _WEIGHTS

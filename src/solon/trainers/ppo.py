@@ -1,0 +1,146 @@
+"""Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347) of a language model, ours from end to end.
+
+In every step the policy answers prompts, the answers are rewarded, and the policy takes a few steps towards what
+earned more than was expected, never far from where it was. ``solon.trainers.backend.ppo.algorithm`` has the formulas,
+and which detail is whose; the defaults are those of Huang et al. 2024 (arXiv:2403.17031).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal
+
+from pydantic import Field, PositiveInt, field_validator
+
+from solon.data.records import Checkpoint
+from solon.plugins.base import Location
+from solon.trainers.base import Job, Lora
+from solon.trainers.rewards import RewardTrainer
+
+
+class PPO(RewardTrainer):
+    """Makes likelier what a reward prefers, with a learned value as the measure of what was to be expected."""
+
+    kind: ClassVar[str] = "ppo"
+    usual_rates: ClassVar[tuple[float, float]] = (3e-6, 3e-5)
+
+    epochs: PositiveInt = Field(default=1, description="How often each prompt is answered in the whole training.")
+    max_steps: PositiveInt | None = Field(
+        default=None, description="Rounds of answering and learning to stop after, in place of `epochs`."
+    )
+    batch_size: PositiveInt = Field(default=16, description="Prompts with their completions in memory at once.")
+    minibatches: PositiveInt = Field(
+        default=1,
+        description="Optimizer steps in which the completions are gone through once. A round answers `batch_size` "
+        "times `gradient_accumulation` times `minibatches` prompts: 64 by default.",
+    )
+    passes: PositiveInt = Field(default=4, description="How often the completions of a round are gone through.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="linear", description="How the learning rate falls after the warm-up, to 0 at the end or not at all."
+    )
+    warmup_ratio: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of the rounds in which the learning rate rises from 0."
+    )
+    value_learning_rate: float = Field(
+        default=0.03,
+        gt=0,
+        le=1,
+        description="Highest learning rate of the value head: of its bias, and over the width of the network of its "
+        "weights, so that a step moves a value about as far in a small network as in a large one.",
+    )
+    max_new_tokens: PositiveInt = Field(
+        default=128, description="Longest completion in tokens, the token that ends it included."
+    )
+    temperature: float = Field(
+        default=1.0, gt=0, le=10, description="At which completions are sampled, and at which likelihoods are taken."
+    )
+    gamma: float = Field(default=1.0, gt=0, le=1, description="Discount of the reward by the tokens until it comes.")
+    gae_lambda: float = Field(
+        default=0.95,
+        ge=0,
+        le=1,
+        description="How far an advantage looks ahead before it trusts the value: 0 is one token, 1 to the end.",
+    )
+    clip: float = Field(
+        default=0.2, gt=0, lt=1, description="How far the likelihood of a token may move in a round: a share of it."
+    )
+    value_clip: float = Field(
+        default=0.2, gt=0, allow_inf_nan=False, description="How far the value of a token may move in a round."
+    )
+    value_weight: float = Field(
+        default=0.1, ge=0, allow_inf_nan=False, description="Weight of the value's loss beside the policy's."
+    )
+    entropy_weight: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="Reward of a nat of entropy a token, against collapse."
+    )
+    value_from: Location | None = Field(
+        default=None,
+        description="A reward model trained from the same base, whose head the value begins with; zero without.",
+    )
+    kl_coefficient: float = Field(
+        default=0.05, ge=0, allow_inf_nan=False, description="Reward that a nat away from the reference costs at first."
+    )
+    kl_target: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Nats a completion to be away from the reference: the coefficient is adapted to it. By default it "
+        "stays as it is.",
+    )
+    kl_stop: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Nats a token from the policy that wrote the completions at which a round's learning ends early.",
+    )
+    missing_end_penalty: float = Field(
+        default=1.0, ge=0, allow_inf_nan=False, description="Taken off the reward of a completion that did not end."
+    )
+    normalise_rewards: bool = Field(
+        default=False,
+        description="Measure rewards in deviations from the mean of all so far. For logits and other open scales.",
+    )
+    reward_clip: float | None = Field(
+        default=10.0, gt=0, allow_inf_nan=False, description="Largest size of a reward, after normalisation."
+    )
+    max_grad_norm: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="Gradients longer than this are shortened to it."
+    )
+
+    @field_validator("lora")
+    @classmethod
+    def _without_dropout(cls, lora: Lora | None) -> Lora | None:
+        if lora is not None and lora.dropout:
+            raise ValueError("ppo compares likelihoods of the same tokens, which must not be noisy: set dropout to 0")
+        return lora
+
+    @property
+    def rollouts(self) -> int:
+        """Prompts answered in a round."""
+        return self.batch_size * self.gradient_accumulation * self.minibatches
+
+    def rounds(self, prompts: int) -> int:
+        """How many there are with so many prompts."""
+        return self.max_steps or math.ceil(self.epochs * prompts / self.rollouts)
+
+    def completions_of(self, prompts: int) -> tuple[int, int]:
+        """One a prompt; the last round begins anew with the first prompts where it would not be full."""
+        return 1, self.rounds(prompts) * self.rollouts
+
+    def train(self, job: Job) -> Checkpoint:
+        """Answers the prompts of ``job.dataset``, learns from the rewards, and writes the policy into ``job.out``.
+
+        Raises:
+            DataError: the dataset holds no prompts, or some that leave no room for a completion.
+            RecipeError: the policy cannot be trained as the settings ask.
+            TrainingError: loss or gradients stopped being numbers, the first ratio was not 1, a round had no reward at
+                all, or memory ran out.
+            MissingExtra: the packages of the ``train`` extra are not installed.
+        """
+        self.refuse_missing()
+        self.choose_backend(job.policy)
+        from solon.trainers.backend.ppo.loop import train_ppo
+        from solon.trainers.backend.rewards import open_rewards
+
+        with open_rewards(self, job) as score:
+            return train_ppo(self, job, score)

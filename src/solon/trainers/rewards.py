@@ -1,0 +1,180 @@
+"""What online trainers learn from: any labeler is a reward, or several with weights.
+
+A reward that cannot be had (a judge that failed, a rule that could not be applied) is missing: ``None``, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, PositiveInt, field_validator
+
+from solon.data.records import Message, Prompt, Record, Task
+from solon.errors import MissingExtra
+from solon.labelers.base import Labeler
+from solon.plugins.base import Plugin, Settings
+from solon.plugins.registry import AnyLabeler
+from solon.trainers.gradient import GradientTrainer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Rewarded:
+    """The rewards of some completions, higher is better.
+
+    Attributes:
+        total: one a completion, the weighted sum of its parts; ``None`` where any of them is missing.
+        parts: by the reward's name, before weighting. In [0, 1], or any finite number where a labeler gives logits.
+        held_out: the same of the judges that are not learned from, at the steps at which they are asked.
+    """
+
+    total: tuple[float | None, ...]
+    parts: Mapping[str, tuple[float | None, ...]]
+    held_out: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        parts: Mapping[str, Sequence[float | None]],
+        weights: Mapping[str, float],
+        held_out: Mapping[str, tuple[float | None, ...]] = MappingProxyType({}),
+    ) -> Self:
+        """The weighted sum of the parts, each of which has one number a completion."""
+        total = []
+        for scores in zip(*parts.values(), strict=True):
+            weighted = [weights[name] * score for name, score in zip(parts, scores, strict=True) if score is not None]
+            total.append(math.fsum(weighted) if len(weighted) == len(parts) else None)
+        return cls(tuple(total), {name: tuple(scores) for name, scores in parts.items()}, held_out)
+
+
+Score: TypeAlias = Callable[[Sequence[Prompt], Sequence[str]], Rewarded]
+"""Prompts and completions of the same length; the completions of one prompt are a group, judged together."""
+
+
+class WeightedReward(Settings):
+    """One labeler as a reward.
+
+    Attributes:
+        name: names its curve, ``rewards/<name>``; the labeler's kind when left out.
+        weight: what its scores are multiplied with; below 0 makes it a penalty.
+        labeler: who judges.
+    """
+
+    name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")
+    weight: FiniteFloat = 1.0
+    labeler: AnyLabeler
+
+    @field_validator("weight")
+    @classmethod
+    def _weighs(cls, weight: float) -> float:
+        if weight == 0:
+            raise ValueError("a reward of weight 0 is asked for and never used: take it out")
+        return weight
+
+    @field_validator("labeler")
+    @classmethod
+    def _judges(cls, labeler: Labeler) -> Labeler:
+        if labeler.revises:
+            raise ValueError(f"labeler {labeler.kind!r} writes better responses and judges none, so it is no reward")
+        return labeler
+
+    @property
+    def called(self) -> str:
+        """``name``, or the labeler's kind."""
+        return self.name or self.labeler.kind
+
+
+def _listed(value: Any) -> Any:
+    """One labeler is short for a list of one, and a labeler in a list for one of weight 1."""
+    items = value if isinstance(value, list | tuple) else [] if value is None else [value]
+    return [{"labeler": item} if _is_labeler(item) else item for item in items]
+
+
+def _is_labeler(value: Any) -> bool:
+    return isinstance(value, str | Labeler) or (isinstance(value, Mapping) and "kind" in value)
+
+
+def _told_apart(rewards: tuple[WeightedReward, ...]) -> tuple[WeightedReward, ...]:
+    names = [reward.called for reward in rewards]
+    if "missing" in names:
+        raise ValueError("a reward cannot be called 'missing': `rewards/missing` counts those that are")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two rewards are called {name!r}: give each a `name` of its own")
+    return rewards
+
+
+def _some(rewards: tuple[WeightedReward, ...]) -> tuple[WeightedReward, ...]:
+    if not rewards:
+        raise ValueError("at least one reward is needed: a labeler, or a list of them")
+    return rewards
+
+
+Judges = Annotated[tuple[WeightedReward, ...], BeforeValidator(_listed), AfterValidator(_told_apart)]
+"""A pydantic field type: a labeler, or a list of labelers and of ``{name, weight, labeler}``; or none."""
+RewardSpec = Annotated[Judges, AfterValidator(_some)]
+"""As ``Judges``, at least one."""
+
+
+class RewardTrainer(GradientTrainer):
+    """Base of trainers that write completions to prompts and learn from their rewards."""
+
+    consumes: ClassVar[type[Record]] = Task
+
+    reward: RewardSpec = Field(
+        description="Who rewards the completions: any labeler, or a list of `{name, weight, labeler}` whose weighted "
+        "scores are added up."
+    )
+    held_out_judge: Judges = Field(
+        default=(),
+        description="Whoever judges completions and is not learned from, as `reward`: its mean is `gold/<name>`, and "
+        "an alarm is raised where it falls while the reward rises.",
+    )
+    check_every: PositiveInt = Field(
+        default=10, description="Steps that write completions, of which one asks `held_out_judge`."
+    )
+
+    def labelers(self) -> tuple[Labeler, ...]:
+        """Those of its rewards, and those that it does not learn from, in their order."""
+        return tuple(reward.labeler for reward in (*self.reward, *self.held_out_judge))
+
+    def completions_of(self, prompts: int) -> tuple[int, int]:
+        """How many completions a prompt gets at once, and how many prompts are taken in all, repeated ones counted.
+
+        It is what ``solon plan`` counts rewards by; the default takes each prompt once an epoch.
+        """
+        return 1, prompts * self.epochs
+
+    @property
+    def steps_a_scoring(self) -> int:
+        """Steps that learn from the same completions, which are scored once."""
+        return 1
+
+    def problems(self) -> list[str]:
+        """Packages that are not installed, the labelers' problems, and models that cannot be waited for."""
+        slow = [model.name for labeler in self.labelers() for model in labeler.models() if model.provider_batches()]
+        waits = (
+            "is asked in batches of its provider, which take hours, and each step waits for its rewards: `batch: false`"
+        )
+        return [*super().problems(), *Plugin.problems(self), *(f"{name} {waits}" for name in dict.fromkeys(slow))]
+
+    def refuse_missing(self) -> None:
+        """Raises ``MissingExtra`` when a package is not installed."""
+        if super().problems():
+            raise MissingExtra(f"trainer {self.kind!r}", "train")
+
+
+def prompts_of(rows: pa.Table) -> list[Prompt]:
+    """The prompts of a dataset of tasks, with topic and reference answer where it has them."""
+    prompts = []
+    for row in rows.to_pylist():
+        said = row["prompt"]
+        messages = [Message(role="user", content=said)] if isinstance(said, str) else map(Message.model_validate, said)
+        prompts.append(Prompt(messages=tuple(messages), topic=row.get("topic"), reference=row.get("reference")))
+    return prompts

@@ -1,0 +1,102 @@
+"""How much memory a training is said to need."""
+
+import pytest
+
+from solon.trainers.base import Lora
+from solon.trainers.memory import GIB, NF4, Estimate, Need, Training, estimate, four_models
+from solon.trainers.shapes import shape_of
+
+LLAMA = shape_of("meta-llama/Llama-3.1-8B-Instruct")
+MATRICES = 32 * 4096 * (10240 + 3 * 14336)  # of Llama 3.1 8B: 6,979,321,856
+ADAPTERS = 41_943_040
+
+
+def parts(estimated: Estimate) -> dict[str, float]:
+    return {need.part: need.bytes for need in estimated.needs}
+
+
+def test_nf4_with_double_quantisation_takes_4_127_bits():
+    """4 + 8/64 + 32/(64 x 256), as in section 3 of the paper."""
+    bits = 8 * NF4
+    assert bits == pytest.approx(4.127, abs=5e-4)
+
+
+def test_the_base_in_4_bits_keeps_embeddings_norms_and_head_in_16():
+    """6.98e9 values at 4.127 bits and 1.05e9 at 16: 5.31 GiB."""
+    bytes_of = parts(estimate(LLAMA, Training("ppo")))["base weights (nf4)"]
+    assert bytes_of == pytest.approx(MATRICES * NF4 + 2 * (8_030_261_248 - MATRICES))
+    assert bytes_of / GIB == pytest.approx(5.31, abs=0.005)
+
+
+@pytest.mark.parametrize(("r", "gib"), [(16, 5.94), (32, 6.56)])
+def test_ppo_on_one_4_bit_base_of_8b_stands_at_about_6_gib(r, gib):
+    """An adapter of r=16 costs 16 bytes a parameter: 0.625 GiB; r=32 as much as two, policy and value apart."""
+    assert estimate(LLAMA, Training("ppo", lora=Lora(r=r))).static == pytest.approx(gib, abs=0.005)
+
+
+def test_four_models_in_bfloat16_take_57_9_gib_for_their_weights():
+    """2 bytes x (2 x 8.03e9 + 2 x 7.50e9): value and reward model have a scalar head."""
+    assert four_models(LLAMA) == pytest.approx(57.9, abs=0.05)
+
+
+def test_ppo_at_64_rollouts_of_512_tokens_stays_below_16_gib():
+    """The key-value cache of sampling alone is 64 x 512 x 128 KiB = 4 GiB."""
+    estimated = estimate(LLAMA, Training("ppo", batch_size=8, length=512, rollouts=64))
+    assert parts(estimated)["key-value cache of 64 rollouts"] == 4 * GIB
+    assert estimated.card < 16
+
+
+def test_sampling_and_training_take_turns():
+    """The peak is what stays, and the larger of the two."""
+    estimated = Estimate((Need("a", GIB), Need("b", 2 * GIB, "sampling"), Need("c", 3 * GIB, "training")))
+    assert (estimated.static, estimated.peak) == (1, 4)
+
+
+def test_all_weights_take_16_bytes_a_parameter():
+    """Weight, gradient, and AdamW's two moments, in float32."""
+    assert estimate(LLAMA, Training("dpo", lora=None, weights="float32")).static == 16 * 8_030_261_248 / GIB
+
+
+def test_only_a_trainer_that_samples_keeps_a_second_copy_as_its_reference():
+    """The offline ones ask the reference before they begin; with adapters it is the base."""
+    with_all = {
+        kind: "reference (float32)" in parts(full(kind)) for kind in ("sft", "dpo", "kto", "ppo", "grpo", "rloo")
+    }
+    assert with_all == {"sft": False, "dpo": False, "kto": False, "ppo": True, "grpo": True, "rloo": True}
+    assert "reference (float32)" not in parts(estimate(LLAMA, Training("ppo")))
+
+
+def full(kind):
+    return estimate(LLAMA, Training(kind, lora=None, weights="float32"))
+
+
+def test_4_bit_weights_are_not_trained_themselves():
+    """There is no gradient of a 4-bit number."""
+    with pytest.raises(ValueError, match="4-bit weights cannot be trained"):
+        estimate(LLAMA, Training("dpo", lora=None))
+
+
+def test_our_own_losses_hold_16_million_scores_at_a_time_and_trl_all_of_them():
+    """A row of ours is two sequences, as of DPO: 8 x 2 x 1024 x 128256 scores."""
+    scores = {kind: parts(estimate(LLAMA, Training(kind)))["logits"] / 10 for kind in ("dpo", "simpo", "ppo")}
+    assert scores == {"dpo": 16384 * 128256, "simpo": 2**24, "ppo": 2**24}
+
+
+def test_a_reward_model_has_no_logits():
+    """Its head is a single number."""
+    assert "logits" not in parts(estimate(LLAMA, Training("reward")))
+
+
+def test_unsloth_keeps_the_inputs_of_the_blocks_in_the_machines_memory():
+    """Two of 32 are on the card at a time."""
+    name = "inputs of the blocks (gradient checkpointing)"
+    here, offloaded = (parts(estimate(LLAMA, Training("dpo", offload=each)))[name] for each in (False, True))
+    assert here == 16 * offloaded == 32 * 4096 * 2 * 16384
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo", "kto", "orpo", "simpo", "reward", "grpo", "rloo", "ppo"])
+@pytest.mark.parametrize("model", ["meta-llama/Llama-3.1-8B-Instruct", "google/flan-t5-base"])
+def test_every_trainer_needs_more_than_its_base(kind, model):
+    """And less than its card."""
+    estimated = estimate(shape_of(model), Training(kind))
+    assert 0 < estimated.static < estimated.peak < estimated.card
