@@ -17,8 +17,8 @@ from solon.data.artifacts import Write, atomic, lines_into, read_jsonl, writing_
 from solon.data.candidates import CandidateSet, reading_candidates
 from solon.data.records import Candidates, Judgment, Usage
 from solon.data.tables import identity
-from solon.errors import PluginError, SolonError
 from solon.labelers.base import Labeler
+from solon.labelers.boundary import boundary
 from solon.plugins.base import located
 from solon.stages.asked import batches_of, models_of
 from solon.stages.run import Run, Stage, stage, window
@@ -194,21 +194,13 @@ async def _label(run: Run, labeler: Labeler, given: Given, partial: Path, canari
     models = labeler.models()
 
     async def examine(one: Candidates) -> tuple[tuple[Judgment, ...], Canary | None]:
-        try:
+        with boundary(labeler):
             if canaries is None:
                 return await labeler.examine(one, run.constitution), None
             judgments, canary = await asyncio.gather(
                 labeler.examine(one, run.constitution), canaries.examine(run, labeler, one)
             )
             return judgments, canary
-        except SolonError:
-            raise
-        except Exception as error:
-            # whatever a labeler of somebody else's raises, the user needs its name
-            raise PluginError(
-                f"labeler {labeler.kind!r} ({type(labeler).__module__}) raised {type(error).__name__}: {error}. "
-                "What it cannot judge it should answer with Failed; --debug shows where"
-            ) from error
 
     seen = Seen(run, labeler)
     with lines_into(partial) as write, run.progress.stage("label", len(given) or None, "prompts") as bar:

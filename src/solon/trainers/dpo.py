@@ -81,7 +81,6 @@ class DPO(GradientTrainer):
             TrainingError: loss, gradients or weights stopped being numbers, or memory ran out.
             MissingExtra: the packages of the ``train`` extra are not installed.
         """
-        self.refuse_missing()
         self.choose_backend(job.policy)
         from solon.trainers.backend.preference import train_dpo
 

@@ -88,6 +88,7 @@ class GradientTrainer(Trainer):
         Raises:
             RecipeError, MissingExtra: it cannot be trained so, or not here.
         """
+        self.refuse_missing()
         return backends.chosen(self.backend, policy, lora=self.lora is not None)
 
     def refuse_missing(self) -> None:

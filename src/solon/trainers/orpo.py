@@ -45,7 +45,6 @@ class ORPO(GradientTrainer):
             TrainingError: loss, gradients or weights stopped being numbers, or memory ran out.
             MissingExtra: the packages of the ``train`` extra are not installed.
         """
-        self.refuse_missing()
         self.choose_backend(job.policy)
         from solon.trainers.backend.losses import orpo_loss
         from solon.trainers.backend.pairwise import train_pairs

@@ -137,7 +137,6 @@ class PPO(RewardTrainer):
                 all, or memory ran out.
             MissingExtra: the packages of the ``train`` extra are not installed.
         """
-        self.refuse_missing()
         self.choose_backend(job.policy)
         from solon.trainers.backend.ppo.loop import train_ppo
         from solon.trainers.backend.rewards import open_rewards

@@ -42,6 +42,7 @@ class Reward(GradientTrainer):
 
     def choose_backend(self, policy: Policy) -> Choice:
         """As for any trainer, but never Unsloth, which has no heads of one number."""
+        self.refuse_missing()
         if self.backend == "auto" and not policy.load_in_4bit:
             return Choice("plain", "the policy is not in 4 bits")
         return backends.chosen("bitsandbytes" if self.backend == "auto" else self.backend, policy, lora=bool(self.lora))
@@ -55,7 +56,6 @@ class Reward(GradientTrainer):
             TrainingError: loss, gradients or weights stopped being numbers, or memory ran out.
             MissingExtra: the packages of the ``train`` extra are not installed.
         """
-        self.refuse_missing()
         self.choose_backend(job.policy)
         from solon.trainers.backend.reward import train_reward
 

@@ -28,7 +28,6 @@ class SFT(GradientTrainer):
             TrainingError: loss, gradients or weights stopped being numbers, or memory ran out.
             MissingExtra: the packages of the ``train`` extra are not installed.
         """
-        self.refuse_missing()
         self.choose_backend(job.policy)
         from solon.trainers.backend.sft import train_sft
 

@@ -56,7 +56,6 @@ class SimPO(GradientTrainer):
             TrainingError: loss, gradients or weights stopped being numbers, or memory ran out.
             MissingExtra: the packages of the ``train`` extra are not installed.
         """
-        self.refuse_missing()
         self.choose_backend(job.policy)
         from solon.trainers.backend.losses import simpo_loss
         from solon.trainers.backend.pairwise import train_pairs

@@ -13,7 +13,8 @@ from itertools import product
 import torch
 
 from solon.data.records import Candidates, Completion, Judgment, Prompt
-from solon.errors import PluginError, SolonError, StageIncomplete, TrainingError
+from solon.errors import StageIncomplete, TrainingError
+from solon.labelers.boundary import boundary
 from solon.ledger import Ledger
 from solon.stream import Stream
 from solon.trainers.backend.kept import Kept
@@ -165,17 +166,8 @@ def _allowed(limit: float, n: int) -> float:
 
 
 async def _examined(reward: WeightedReward, candidates: Candidates, judging: Judging) -> tuple[Judgment, ...]:
-    labeler = reward.labeler
-    try:
-        return await labeler.examine(candidates, judging.constitution)
-    except SolonError:
-        raise
-    except Exception as error:
-        # whatever a labeler of somebody else's raises, the user needs its name
-        raise PluginError(
-            f"labeler {labeler.kind!r} ({type(labeler).__module__}) raised {type(error).__name__}: {error}. "
-            "What it cannot judge it should answer with Failed; --debug shows where"
-        ) from error
+    with boundary(reward.labeler):
+        return await reward.labeler.examine(candidates, judging.constitution)
 
 
 def _asked_before(settings: RewardTrainer, job: Job) -> int:
