@@ -79,12 +79,12 @@ def parts() -> Iterator[Any]:
         ("recipe.md", "Chat models", RemoteModel),
         ("datasets.md", "From verdicts to rows", Build),
         ("trainers.md", "Settings of all", GradientTrainer),
-        ("trainers.md", "Settings of dpo", DPO),
-        ("trainers.md", "Settings of kto", KTO),
-        ("trainers.md", "Settings of reward", Reward),
-        ("trainers.md", "Settings of grpo", GRPO),
-        ("trainers.md", "Settings of rloo", RLOO),
-        ("trainers.md", "Settings of ppo", PPO),
+        ("trainers/dpo.md", "Settings of dpo", DPO),
+        ("trainers/kto.md", "Settings of kto", KTO),
+        ("trainers/reward.md", "Settings of reward", Reward),
+        ("trainers/grpo.md", "Settings of grpo", GRPO),
+        ("trainers/grpo.md", "Settings of rloo", RLOO),
+        ("trainers/ppo.md", "Settings of ppo", PPO),
     ):
         yield pytest.param(settings, DOCS / page, heading, id=f"{page}-{heading}")
 

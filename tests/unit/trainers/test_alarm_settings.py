@@ -103,8 +103,8 @@ def test_the_error_says_which_alarm_where_and_what_to_do():
 
 def test_the_page_has_each_alarm_with_its_default():
     """A limit that no page names is switched off by nobody."""
-    page = (Path(__file__).parents[3] / "docs" / "trainers.md").read_text("utf-8")
-    table = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", page[page.index("## Alarms") :].split("\n## ")[0], re.MULTILINE)
+    page = (Path(__file__).parents[3] / "docs" / "trainers" / "alarms.md").read_text("utf-8")
+    table = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", page, re.MULTILINE)
     defaults = Alarms()
     assert [(name, float(limit)) for name, limit in table] == [
         (name, getattr(defaults, name).limit) for name in Alarms.model_fields
