@@ -15,8 +15,8 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from solon.errors import DataError, MissingExtra, Problem
+from solon.models.backend.folders import check_adapter, check_folder
 from solon.models.backend.identity import content_identity
-from solon.models.backend.loading import check_adapter, check_folder
 from solon.models.base import ChatModel, Reply, Request
 from solon.plugins.base import Location, Settings, located
 

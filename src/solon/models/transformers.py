@@ -20,7 +20,7 @@ from solon.plugins.base import located
 
 
 class Transformers(OwnWeights):
-    """Samples and judges with a causal language model of one's own. Needs the ``train`` extra.
+    """Samples and judges with a language model of one's own, decoder or encoder-decoder. Needs the ``train`` extra.
 
     Every request has random numbers of its own, drawn from its messages, seed and attempt: who else is in the batch
     changes nothing. A request for ``choices`` with ``max_tokens`` of at most 16 is answered by one look at the first
@@ -35,7 +35,8 @@ class Transformers(OwnWeights):
         batch_size: requests answered at once.
         device: ``auto`` takes the GPU if there is one.
         prefix_cache: keeps keys and values of what comes before the first user words, for requests with ``choices``.
-        max_context: the most tokens of prompt and reply together; ``None`` takes the model's own limit.
+        max_context: the most tokens of prompt and reply together, or of each for an encoder-decoder; ``None`` takes the
+            model's own limit.
     """
 
     kind: ClassVar[str] = "transformers"

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from solon.errors import DataError
-from solon.models.backend.loading import check_adapter, check_folder
+from solon.models.backend.folders import check_adapter, check_folder
 from solon.models.base import ChatModel
 from solon.plugins.base import Location, located
 
@@ -15,8 +15,9 @@ class OwnWeights(ChatModel):
     """A model that runs in this process.
 
     Attributes:
-        model: a folder with config.json, ``*.safetensors`` and a tokenizer with a chat template, or a hub id. Pickled
-            weights and code that comes with a model are never loaded.
+        model: a folder with config.json, ``*.safetensors`` and a tokenizer, or a hub id: a causal model whose tokenizer
+            has a chat template, or an encoder-decoder. Pickled weights and code that comes with a model are never
+            loaded.
         adapter: a LoRA folder to put on top; optional.
     """
 

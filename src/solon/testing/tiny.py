@@ -1,7 +1,7 @@
-"""A tiny Llama made from nothing: real weights, a real tokenizer and a chat template, for tests without a network.
+"""A tiny Llama and a tiny T5 made from nothing: real weights and real tokenizers, for tests without a network.
 
-It knows nothing: its weights are random. What it has is everything that a served model has, in the same files, at a
-size (about 30,000 parameters) that loads and answers in milliseconds. Needs the ``train`` extra.
+They know nothing: their weights are random. What they have is everything that a served model has, in the same files, at
+a size (30,000 and 50,000 parameters) that loads and answers in milliseconds. Needs the ``train`` extra.
 """
 
 from __future__ import annotations
@@ -113,6 +113,70 @@ def tiny_llama(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config).to(getattr(torch, dtype))
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def tiny_t5(
+    folder: str | os.PathLike[str],
+    seed: int = 0,
+    *,
+    corpus: Sequence[str] = (),
+    vocab_size: int = 261,
+    hidden_size: int = 32,
+    layers: int = 2,
+    heads: int = 4,
+    ffn_size: int = 64,
+    spread: float = 1.0,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+) -> Path:
+    """Writes a random T5, an encoder-decoder with tied embeddings, into ``folder`` and returns it.
+
+    Its tokenizer has no chat template: like T5's it puts the end token behind every text, and the decoder starts with
+    the pad token. The same arguments write the same weights. The state of torch's global random numbers is left as it
+    was.
+
+    Args:
+        folder: made when it does not exist.
+        seed: of the weights.
+        corpus, vocab_size: as for ``tiny_tokenizer``.
+        hidden_size, heads, ffn_size: the shape; ``heads`` divides ``hidden_size``.
+        layers: of the encoder, and as many of the decoder.
+        spread: what T5's usual standard deviations are multiplied by; the larger, the further its next-token
+            probabilities are from equal.
+        dtype: of the weights on disk.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+    """
+    tokenizer = tiny_tokenizer(corpus, vocab_size=vocab_size)
+    try:
+        import torch
+        from tokenizers.processors import TemplateProcessing
+        from transformers import T5Config, T5ForConditionalGeneration
+    except ImportError as error:
+        raise MissingExtra("a tiny model", "train") from error
+    ends = [(END, tokenizer.eos_token_id)]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"$A {END}", special_tokens=ends)
+    tokenizer.chat_template = None
+    config = T5Config(
+        vocab_size=len(tokenizer),
+        d_model=hidden_size,
+        d_kv=hidden_size // heads,
+        d_ff=ffn_size,
+        num_layers=layers,
+        num_heads=heads,
+        initializer_factor=spread,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        decoder_start_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = T5ForConditionalGeneration(config).to(getattr(torch, dtype))
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(path)

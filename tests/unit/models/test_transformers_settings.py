@@ -12,8 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from solon.errors import DataError
+from solon.models.backend.folders import check_folder
 from solon.models.backend.identity import content_identity
-from solon.models.backend.loading import check_folder
 from solon.models.transformers import Transformers
 
 MIB = 2**20

@@ -16,6 +16,7 @@ from transformers import DynamicCache
 from solon.models.backend.chat import shared
 from solon.models.backend.forward import BLOCK, in_blocks, only_full_attention, right_padded, scores_at
 from solon.models.backend.loading import Loaded
+from solon.models.backend.seq2seq import EncoderDecoder
 
 _KEPT_TOKENS = 8192  # of prefixes for each loaded model: 1 GiB for an 8B Llama in bf16
 # tokens of prefix and padded rest together: on a GPU they bound the memory of activations, on a CPU they keep those of
@@ -51,6 +52,11 @@ def first_scores(
         for prefix, members in groups.items():
             lengths = [len(prompts[index]) - len(prefix) for index in members]
             for batch in _batches(members, lengths, len(prefix), _TOKENS_A_FORWARD[loaded.device.type]):
+                if loaded.apart:
+                    scores.update(
+                        zip(batch, EncoderDecoder(loaded, [prompts[at] for at in batch]).first(), strict=True)
+                    )
+                    continue
                 tokens = right_padded(loaded, [prompts[index][len(prefix) :] for index in batch])
                 places = [(row, len(prompts[index]) - len(prefix) - 1) for row, index in enumerate(batch)]
                 reading: dict[str, Any] = {}

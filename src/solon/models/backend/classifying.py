@@ -11,12 +11,12 @@ import torch
 from solon.data.records import Usage, digest
 from solon.errors import DataError, ModelRejected, Problem, PromptTooLong
 from solon.models.backend.chat import Chat
+from solon.models.backend.folders import check_folder
 from solon.models.backend.heads import load_network
 from solon.models.backend.identity import content_identity
 from solon.models.backend.loading import (
     Device,
     Dtype,
-    check_folder,
     device_of,
     from_pretrained,
     libraries,

@@ -46,7 +46,8 @@ def right_padded(loaded: Loaded, sequences: Sequence[Sequence[int]]) -> torch.Te
 def scores_at(
     loaded: Loaded, tokens: torch.Tensor, places: Sequence[tuple[int, int]], *, cache: Any = None, **options: Any
 ) -> torch.Tensor:
-    """Next-token scores of shape (places, vocabulary), in float32, at each (row, column) of ``tokens``.
+    """Next-token scores of shape (places, vocabulary), in float32, at each (row, column) of ``tokens``, which the
+    decoder reads.
 
     Only those places go through the output layer: batch x time x vocabulary scores never exist.
 
@@ -57,7 +58,8 @@ def scores_at(
     rows = torch.tensor([places[index][0] for index in padded], device=tokens.device)
     columns = torch.tensor([places[index][1] for index in padded], device=tokens.device)
     with _output_layer_reads(loaded.network, rows, columns):
-        output = loaded.network(input_ids=tokens, past_key_values=cache, use_cache=cache is not None, **options)
+        given = {"decoder_input_ids" if loaded.apart else "input_ids": tokens}
+        output = loaded.network(**given, past_key_values=cache, use_cache=cache is not None, **options)
     return checked(output.logits[0, : len(places)])
 
 

@@ -14,6 +14,7 @@ import torch
 
 from solon.models.backend.forward import only_full_attention, padded_rows
 from solon.models.backend.loading import Loaded
+from solon.models.backend.seq2seq import EncoderDecoder
 from solon.models.backend.slots import Aligned, Growing
 
 
@@ -22,7 +23,7 @@ class Ask:
     """One reply to write.
 
     Attributes:
-        tokens: the prompt's.
+        tokens: the prompt's, which an encoder-decoder's encoder reads.
         max_tokens: at most so many, the end token included.
         temperature: 0 is greedy.
         top_p: samples from the most likely tokens that together have at least this probability (Holtzman et al. 2019,
@@ -58,8 +59,7 @@ def write(loaded: Loaded, asks: Sequence[Ask]) -> list[Written]:
     if not asks:
         return []
     with torch.inference_mode():
-        kind = Aligned if only_full_attention(loaded.network) else Growing
-        batch = kind(loaded, [ask.tokens for ask in asks])
+        batch = _kind(loaded)(loaded, [ask.tokens for ask in asks])
         written = [Written() for _ in asks]
         scores = batch.first()
         for ask, row, reply in zip(asks, scores, written, strict=True):
@@ -80,6 +80,13 @@ def write(loaded: Loaded, asks: Sequence[Ask]) -> list[Written]:
                 rows, draws, tokens = [rows[index] for index in kept], draws.at(keep), tokens[keep]
             tokens = draws.choose(batch.next(tokens), step)
     return written
+
+
+def _kind(loaded: Loaded) -> type[Aligned | Growing | EncoderDecoder]:
+    """How the model's batches are kept while they are written."""
+    if loaded.apart:
+        return EncoderDecoder
+    return Aligned if only_full_attention(loaded.network) else Growing
 
 
 def _book(

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from solon.errors import DataError, MissingExtra, Problem
-from solon.models.backend.loading import Dtype, check_adapter, from_pretrained, libraries
+from solon.models.backend.folders import check_adapter
+from solon.models.backend.loading import Dtype, from_pretrained, libraries
 
 _HEADS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")
 

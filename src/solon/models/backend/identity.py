@@ -50,6 +50,17 @@ def content_identity(model: str) -> str:
         raise DataError([Problem(model, f"the model folder cannot be read: {error.strerror or error}")]) from error
 
 
+def same_weights(one: Path, other: Path) -> bool:
+    """Whether two model folders hold the same weights, by the files that ``content_identity`` reads of them."""
+    if one.resolve() == other.resolve():
+        return True
+    first, second = (
+        {file.name: _file_hash(file, file.stat().st_size) for file in folder.glob("*.safetensors")}
+        for folder in (one, other)
+    )
+    return first == second
+
+
 @lru_cache(maxsize=256)
 def _folder_hash(folder: str, files: tuple[tuple[str, int, int], ...]) -> str:
     return _short("".join(f"{name}\0{_file_hash(Path(folder) / name, size)}\n" for name, size, _ in files))

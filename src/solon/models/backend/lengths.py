@@ -8,18 +8,22 @@ from solon.errors import PromptTooLong
 from solon.models.base import Request
 
 
-def check_lengths(context: int, requests: Sequence[Request], prompts: Sequence[Sequence[int]]) -> None:
+def check_lengths(
+    context: int, requests: Sequence[Request], prompts: Sequence[Sequence[int]], *, apart: bool = False
+) -> None:
     """Refuses a batch in which some prompts and the replies to them may not fit.
 
     Args:
-        context: the most tokens of prompt and reply together.
+        context: the most tokens of prompt and reply together, or of each where ``apart``.
         requests: say how long their replies may be.
         prompts: the tokens of each request's prompt.
+        apart: whether prompt and reply are read apart, by an encoder and a decoder, and each may take ``context``.
 
     Raises:
         PromptTooLong: ``places`` says which do not fit.
     """
-    needs = [len(prompt) + request.max_tokens for request, prompt in zip(requests, prompts, strict=True)]
+    together = max if apart else sum
+    needs = [together((len(prompt), request.max_tokens)) for request, prompt in zip(requests, prompts, strict=True)]
     places = [place for place, need in enumerate(needs) if need > context]
     if places:
         first = places[0]

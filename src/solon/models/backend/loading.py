@@ -1,4 +1,4 @@
-"""Loading a causal language model and its tokenizer: what is missing is named before anything heavy is read.
+"""Loading a language model, decoder or encoder-decoder, and its tokenizer: what is missing is named early.
 
 Only safetensors are read, and no code that came with a model is run: a pickle or a ``modeling_*.py`` from elsewhere can
 do anything that the user can. Importing this module needs no torch; calling it does.
@@ -6,7 +6,6 @@ do anything that the user can. Importing this module needs no torch; calling it 
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -16,13 +15,14 @@ from typing import Any, Literal
 
 from solon.errors import DataError, MissingExtra, ModelRejected, Problem
 from solon.models.backend.chat import Chat
+from solon.models.backend.folders import base_of, check_adapter, check_base, check_folder, check_tokenizer
+from solon.models.backend.text_to_text import TextToText, decoder_start
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda"]
 
 _LLAMA_3_PAD = "<|finetune_right_pad_id|>"
 _RESERVED = "<|reserved_special_token"
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "tokenizer_config.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +30,18 @@ class Loaded:
     """A model ready to answer.
 
     Attributes:
-        model: a ``transformers`` causal language model, or a ``PeftModel`` around one, in evaluation mode.
-        tokenizer: with a chat template, a pad token, and padding on the left.
+        model: a ``transformers`` causal language model or encoder-decoder, or a ``PeftModel`` around one, in evaluation
+            mode.
+        tokenizer: with a pad token. That of a causal model has a chat template, and pads on the left.
         device: where the model is: a ``torch.device``.
         eos_ids: every token that ends a reply, ascending: those of the generation configuration and the tokenizer's
             own.
         pad_id: the token that fills a batch; never attended to, never in a reply.
-        context: the most tokens of prompt and reply together; ``None`` when the configuration does not say.
-        chat: the chat template as a function from messages to tokens.
+        context: the most tokens of prompt and reply together, or of each by itself where ``apart``; ``None`` when the
+            configuration does not say, or positions are relative, as T5's, and nothing limits them.
+        chat: messages to tokens, as the chat template has them or, of an encoder-decoder without one, as they are.
+        decoder_start: what the decoder of an encoder-decoder reads before the first token of a reply; empty for a
+            causal model.
         prefixes: key-value caches of constant beginnings, kept by ``solon.models.backend.choices``.
     """
 
@@ -48,12 +52,18 @@ class Loaded:
     pad_id: int
     context: int | None
     chat: Chat
+    decoder_start: tuple[int, ...] = ()
     prefixes: OrderedDict[tuple[int, ...], Any] = field(default_factory=OrderedDict, repr=False)
 
     @property
+    def apart(self) -> bool:
+        """Whether prompt and reply are read apart, by an encoder and a decoder, and not one after the other."""
+        return bool(self.decoder_start)
+
+    @property
     def network(self) -> Any:
-        """The causal language model itself, without a PEFT wrapper; an adapter inside it stays in force."""
-        return self.model.get_base_model() if hasattr(self.model, "peft_config") else self.model
+        """The language model itself, without a PEFT wrapper; an adapter inside it stays in force."""
+        return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 
 
 def load(
@@ -87,15 +97,18 @@ def load(
     check_folder(model)
     if adapter is not None:
         check_adapter(adapter)
+        check_base(adapter, model)
     torch, transformers = libraries()
     target = device_of(torch, device, load_in_4bit=load_in_4bit)
     if threads is not None:
         torch.set_num_threads(threads)
-    tokenizer = load_tokenizer(model)
+    configured = from_pretrained(transformers.AutoConfig, model)
+    tokenizer = load_tokenizer(model, encoder_decoder=configured.is_encoder_decoder)
     options: dict[str, Any] = {"dtype": "float32" if dtype == "auto" and target.type == "cpu" else dtype}
     if load_in_4bit:
         options |= {"quantization_config": _four_bit(torch, transformers, dtype), "device_map": {"": target}}
-    network = from_pretrained(transformers.AutoModelForCausalLM, model, use_safetensors=True, **options)
+    kind = "AutoModelForSeq2SeqLM" if configured.is_encoder_decoder else "AutoModelForCausalLM"
+    network = from_pretrained(getattr(transformers, kind), model, use_safetensors=True, **options)
     if len(tokenizer) > network.get_input_embeddings().num_embeddings:
         remedy = "the tokenizer is another model's: copy the right one into the folder"
         raise DataError([Problem(model, f"the tokenizer knows {len(tokenizer)} tokens, more than the model", remedy)])
@@ -107,21 +120,32 @@ def load(
 
 
 def ready(network: Any, tokenizer: Any, device: Any) -> Loaded:
-    """A model that is on ``device``, in evaluation mode, with all that is read off it and its tokenizer."""
+    """A model that is on ``device``, in evaluation mode, with all that is read off it and its tokenizer.
+
+    Raises:
+        DataError: it is an encoder-decoder that does not say with which token its decoder starts.
+    """
     eos_ids = _eos_ids(network, tokenizer)
+    apart = network.config.is_encoder_decoder
+    start = decoder_start(network, tokenizer) if apart else ()
+    positions = getattr(network.config, "max_position_embeddings", None)
     return Loaded(
         model=network.eval(),
         tokenizer=tokenizer,
         device=device,
         eos_ids=eos_ids,
         pad_id=tokenizer.pad_token_id,
-        context=getattr(network.config, "max_position_embeddings", None),
-        chat=Chat(tokenizer, eos_ids),
+        # the decoder reads all of its start and all but the last token of a reply
+        context=positions and positions - max(0, len(start) - 1),
+        chat=TextToText(tokenizer, eos_ids) if apart else Chat(tokenizer, eos_ids),
+        decoder_start=start,
     )
 
 
-def load_tokenizer(path: str) -> Any:
-    """The tokenizer of a model folder or hub id, padding on the left, with a pad token that is set.
+def load_tokenizer(path: str, *, encoder_decoder: bool = False) -> Any:
+    """The tokenizer of a model folder or hub id, with a pad token that is set.
+
+    That of a causal model pads on the left. That of an encoder-decoder pads on the right, and needs no chat template.
 
     The pad token is the tokenizer's own; else Llama 3.1's pad token; else the first reserved token; else the end token.
     With the last, whoever trains must mask padding by position and not by token, or the model never learns to stop.
@@ -131,10 +155,11 @@ def load_tokenizer(path: str) -> Any:
         MissingExtra: transformers is not installed.
     """
     _, transformers = libraries()
-    _check_tokenizer(path)
-    tokenizer = from_pretrained(transformers.AutoTokenizer, path, padding_side="left")
+    check_tokenizer(path)
+    side = "right" if encoder_decoder else "left"
+    tokenizer = from_pretrained(transformers.AutoTokenizer, path, padding_side=side)
     problems = []
-    if not tokenizer.chat_template:
+    if not tokenizer.chat_template and not encoder_decoder:
         remedy = "take an instruction-tuned model, or put a chat_template.jinja beside the tokenizer"
         problems.append(Problem(path, "the tokenizer has no chat template, so it cannot take messages", remedy))
     if tokenizer.eos_token_id is None:
@@ -163,67 +188,6 @@ def libraries() -> tuple[Any, Any]:
     return torch, transformers
 
 
-def check_folder(model: str) -> None:
-    """Looks for what a model folder must hold, without loading any of it. Says nothing about a hub id.
-
-    What is written as a path, or lies in a folder that exists, is no hub id.
-
-    Raises:
-        DataError: the folder, config.json, the weights or the tokenizer is missing; says which and what to do.
-    """
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        in_a_folder = folder.parent != Path() and folder.parent.is_dir()
-        written_as_path = model.startswith((".", "~", os.sep)) or model.count("/") > 1 or model.endswith("/")
-        if folder.exists() or in_a_folder or written_as_path:
-            remedy = f"give a folder, or a hub id such as org/name{_similar_beside(folder)}"
-            raise DataError([Problem(model, "there is no such model folder", remedy)])
-        return
-    if not (folder / "config.json").is_file():
-        if (folder / "adapter_config.json").is_file():
-            remedy = "give its base model as `model` and this folder as `adapter`"
-            raise DataError([Problem(model, "this folder holds an adapter, not a model", remedy)])
-        remedy = "give the folder that save_pretrained wrote"
-        raise DataError([Problem(model, "this model folder has no config.json", remedy)])
-    if not any(folder.glob("*.safetensors")):
-        if any(folder.glob("*.bin")) or any(folder.glob("*.pt")) or any(folder.glob("*.pth")):
-            remedy = "convert them with save_pretrained where you trust them: loading a pickle can run any code"
-            raise DataError([Problem(model, "this model folder has pickled weights only, no *.safetensors", remedy)])
-        remedy = "copy model.safetensors into the folder"
-        raise DataError([Problem(model, "this model folder has no weights (*.safetensors)", remedy)])
-    _check_tokenizer(model)
-
-
-def _similar_beside(folder: Path) -> str:
-    """``; did you mean ...``: the folders beside one that is not there whose names are like its own."""
-    try:
-        beside = [path.name for path in folder.parent.iterdir() if path.is_dir()]
-    except OSError:
-        return ""
-    similar = difflib.get_close_matches(folder.name, sorted(beside))
-    return f"; did you mean {' or '.join(repr(str(folder.parent / name)) for name in similar)}?" if similar else ""
-
-
-def _check_tokenizer(model: str) -> None:
-    folder = Path(model).expanduser()
-    if folder.is_dir() and not any((folder / name).is_file() for name in _TOKENIZER_FILES):
-        remedy = "copy tokenizer.json and tokenizer_config.json of the model it was trained from into the folder"
-        raise DataError([Problem(model, "this model folder has no tokenizer (tokenizer.json)", remedy)])
-
-
-def check_adapter(adapter: str) -> None:
-    """Looks for what an adapter folder must hold.
-
-    Raises:
-        DataError: its configuration or its weights are missing.
-    """
-    folder = Path(adapter).expanduser()
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / name).is_file():
-            remedy = "give the folder that a LoRA training wrote"
-            raise DataError([Problem(adapter, f"this adapter folder has no {name}", remedy)])
-
-
 def device_of(torch: Any, device: Device, *, load_in_4bit: bool = False) -> Any:
     """The ``torch.device`` that a setting names.
 
@@ -236,6 +200,9 @@ def device_of(torch: Any, device: Device, *, load_in_4bit: bool = False) -> Any:
         raise ModelRejected("device is 'cuda', and torch sees no GPU here: set device to 'cpu' or 'auto'")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and torch.distributed.is_available() and torch.distributed.is_initialized():
+        # by number: accelerate compares it with its own
+        return torch.device(device, torch.cuda.current_device())
     return torch.device(device)
 
 
@@ -275,10 +242,17 @@ def _with_adapter(network: Any, adapter: str, *, merge: bool) -> Any:
     try:
         adapted = PeftModel.from_pretrained(network, str(Path(adapter).expanduser()))
     except (ValueError, KeyError, RuntimeError, OSError) as error:
-        first_line = str(error).strip().split("\n")[0]
-        remedy = "is it an adapter of this very model?"
-        raise DataError([Problem(adapter, f"this adapter does not fit the model: {first_line}", remedy)]) from error
+        named = base_of(adapter)
+        trained = f", which was trained on {named!r}," if named else ""
+        what = f"this adapter{trained} does not fit {network.config.name_or_path!r}: {_reason(error)}"
+        raise DataError([Problem(adapter, what, "give the model that it was trained on as `model`")]) from error
     return adapted.merge_and_unload() if merge else adapted
+
+
+def _reason(error: Exception) -> str:
+    """What PEFT says, without its heading: of matrices that differ in size, the first."""
+    lines = [line.strip() for line in str(error).strip().split("\n")]
+    return next((line for line in lines if "size mismatch" in line), lines[0])
 
 
 def _eos_ids(network: Any, tokenizer: Any) -> tuple[int, ...]:

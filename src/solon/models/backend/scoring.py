@@ -10,6 +10,7 @@ from solon.data.records import Message
 from solon.errors import PromptTooLong
 from solon.models.backend.forward import right_padded, scores_at
 from solon.models.backend.loading import Loaded
+from solon.models.backend.seq2seq import decoder_inputs, encoded, place_of
 
 
 def log_probs(
@@ -18,7 +19,7 @@ def log_probs(
     """Log-probability of each completion, given its prompt.
 
     The sum over the completion's tokens and the token that ends the turn, in nats, at temperature 1, never above 0.
-    Both are tokenised as the chat template has them.
+    Both are tokenised as the chat template has them, or as ``TextToText`` does.
 
     Args:
         loaded: the model.
@@ -30,30 +31,33 @@ def log_probs(
     Raises:
         PromptTooLong: prompt and completion do not fit into the model's context.
     """
-    encoded = loaded.chat.encode_answered(pairs)
-    longest = max((len(prompt) + len(completion) for prompt, completion in encoded), default=0)
+    read = loaded.chat.encode_answered(pairs)
+    measured = max if loaded.apart else sum
+    longest = max((measured(map(len, row)) for row in read), default=0)
     if loaded.context is not None and longest > loaded.context:
-        raise PromptTooLong(f"prompt and completion take {longest} tokens, and the model takes {loaded.context}")
-    totals = [0.0] * len(encoded)
-    order = sorted(range(len(encoded)), key=lambda index: (sum(map(len, encoded[index])), index))
+        what = "prompt or completion takes" if loaded.apart else "prompt and completion take"
+        raise PromptTooLong(f"{what} {longest} tokens, and the model takes {loaded.context}")
+    totals = [0.0] * len(read)
+    order = sorted(range(len(read)), key=lambda index: (sum(map(len, read[index])), index))
     with torch.inference_mode():
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            tokens = right_padded(loaded, [[*encoded[index][0], *encoded[index][1]] for index in batch])
-            for index, value in zip(
-                batch, _sums(loaded, tokens, [encoded[index] for index in batch], scores_at_once), strict=True
-            ):
+            sums = _sums(loaded, [read[index] for index in batch], scores_at_once)
+            for index, value in zip(batch, sums, strict=True):
                 totals[index] = value
     return totals
 
 
-def _sums(
-    loaded: Loaded, tokens: torch.Tensor, rows: Sequence[tuple[list[int], list[int]]], scores_at_once: int
-) -> list[float]:
+def _sums(loaded: Loaded, rows: Sequence[tuple[list[int], list[int]]], scores_at_once: int) -> list[float]:
     # a token is scored where the one before it stands
-    places = [
-        (row, len(prompt) + offset - 1) for row, (prompt, written) in enumerate(rows) for offset in range(len(written))
-    ]
+    if loaded.apart:
+        tokens = decoder_inputs(loaded, [written for _, written in rows])
+        states, mask = encoded(loaded, [prompt for prompt, _ in rows])
+        starts = [place_of(loaded, 0)] * len(rows)
+    else:
+        tokens = right_padded(loaded, [[*prompt, *written] for prompt, written in rows])
+        starts = [len(prompt) - 1 for prompt, _ in rows]
+    places = [(row, starts[row] + offset) for row, (_, written) in enumerate(rows) for offset in range(len(written))]
     wanted = torch.tensor([token for _, written in rows for token in written], device=tokens.device)
     at_once = max(1, scores_at_once // loaded.network.config.get_text_config().vocab_size)
     totals = torch.zeros(len(rows), dtype=torch.float64)
@@ -62,7 +66,9 @@ def _sums(
         touched = sorted({row for row, _ in part})
         # a part holds few rows when their scores are many: only those are computed again for it
         local = [(row - touched[0], column) for row, column in part]
-        scores = scores_at(loaded, tokens[touched[0] : touched[-1] + 1], local)
+        some = slice(touched[0], touched[-1] + 1)
+        reading = {"encoder_outputs": (states[some],), "attention_mask": mask[some]} if loaded.apart else {}
+        scores = scores_at(loaded, tokens[some], local, **reading)
         chosen = scores.log_softmax(dim=-1).gather(-1, wanted[start : start + at_once, None])[:, 0]
         totals.index_add_(0, torch.tensor([row for row, _ in part]), chosen.double().cpu())
     return [min(0.0, value) for value in totals.tolist()]

@@ -126,7 +126,7 @@ def answer(loaded: Loaded, requests: Sequence[Request], *, prefix_cache: bool, n
     """
     prompts = loaded.chat.encode([request.messages for request in requests])
     if loaded.context is not None:
-        check_lengths(loaded.context, requests, prompts)
+        check_lengths(loaded.context, requests, prompts, apart=loaded.apart)
     asks = [
         Ask(
             tokens=prompt,
@@ -147,7 +147,9 @@ def answer(loaded: Loaded, requests: Sequence[Request], *, prefix_cache: bool, n
     for index, written in zip(rest, write(loaded, [asks[index] for index in rest]), strict=True):
         replies[index] = _reply(loaded, requests[index], asks[index], written, name=name)
     if looks:
-        beginnings = [loaded.chat.beginning(requests[index].messages) for index in looks] if prefix_cache else None
+        # what an encoder makes of a beginning depends on the rest, so it cannot be kept
+        keeps = prefix_cache and not loaded.apart
+        beginnings = [loaded.chat.beginning(requests[index].messages) for index in looks] if keeps else None
         asked = [asks[index] for index in looks]
         scores, from_cache = first_scores(loaded, [ask.tokens for ask in asked], beginnings)
         tokens = Draws.of(asked, loaded.device).choose(scores, 0).tolist()
