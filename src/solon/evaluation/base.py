@@ -33,7 +33,8 @@ class Evidence:
         log_probs: sums of log-probabilities (nats) of completions under the untrained ("before") or trained ("after")
             policy, at temperature 1, end-of-sequence token included; one number a completion. ``None`` for policies
             whose weights are not at hand.
-        labeler: what labeled the training data; ``None`` when the recipe began at a dataset.
+        labeler: what labeled the training data; ``None`` when the recipe began at a dataset, or at a reward.
+        rewards: whoever the policy learned from while it trained.
         candidates, judgments: the labeled training data.
     """
 
@@ -41,8 +42,14 @@ class Evidence:
     pairs: dict[Decoding, tuple[Pair, ...]]
     log_probs: Callable[[Literal["before", "after"], tuple[tuple[Prompt, Completion], ...]], list[float]] | None = None
     labeler: Labeler | None = None
+    rewards: tuple[Labeler, ...] = ()
     candidates: tuple[Candidates, ...] = field(default=())
     judgments: tuple[Judgment, ...] = field(default=())
+
+    @property
+    def teachers(self) -> tuple[Labeler, ...]:
+        """All that the policy learned from: who labeled, and who rewarded."""
+        return (*((self.labeler,) if self.labeler is not None else ()), *self.rewards)
 
 
 class Evaluator(Plugin):
@@ -69,6 +76,6 @@ class Evaluator(Plugin):
         return {}
 
     def warnings(self, evidence: Evidence) -> list[str]:
-        """What a reader must know before trusting the metrics, as sentences; e.g. that the examiner also labeled."""
+        """What a reader must know before trusting the metrics, as sentences; e.g. that the examiner also rewarded."""
         del evidence
         return []

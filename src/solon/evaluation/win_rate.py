@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal
 
 from solon.data.records import Judgment, Metric
@@ -18,7 +18,7 @@ from solon.plugins.registry import AnyLabeler
 from solon.statistics.estimates import mean_bca, sign_test, wilson
 from solon.statistics.length_control import length_controlled
 
-SAME_JUDGE = "same judge as the labels"
+SAME_JUDGE = "which also labeled or rewarded"
 _POINTS: dict[Preferred, float] = {"first": 1.0, "tie": 0.5, "second": 0.0}
 
 
@@ -31,8 +31,8 @@ class WinRate(Evaluator):
     answers were equally long, told from 20 comparisons on.
 
     Attributes:
-        judge: who compares; the labeler of the training data when left out. A judge that labeled rewards what it
-            taught: ``method`` and the report say so. Take another one.
+        judge: who compares; the labeler of the training data when left out. A judge that labeled or rewarded
+            favours what it taught: ``method`` and the report say so. Take another one.
         decoding: which answers to compare.
     """
 
@@ -51,11 +51,11 @@ class WinRate(Evaluator):
         return self.judge.models() if self.judge else ()
 
     def warnings(self, evidence: Evidence) -> list[str]:
-        """Says so when the judge, or a model that it asks, has also made the labels."""
+        """Says so when the judge, or a model that it asks, has also labeled or rewarded."""
         judge = self._judge(evidence)
-        if not same_judge(judge, evidence.labeler):
+        if not same_judge(judge, evidence.teachers):
             return []
-        return [f"win_rate is judged by {judge.name}, which also made the labels: it favours what it taught"]
+        return [f"win_rate is judged by {judge.name}, {SAME_JUDGE}: it favours what it taught"]
 
     async def evaluate(self, evidence: Evidence) -> list[Metric]:
         """``win_rate``, one for each principle that is asked alone, and how far the judge depends on the order.
@@ -69,7 +69,7 @@ class WinRate(Evaluator):
             *(compare(judge, pair.prompt, pair.after, pair.before, evidence.constitution) for pair in pairs)
         )
         note = f"judge {judge.name}"
-        if same_judge(judge, evidence.labeler):
+        if same_judge(judge, evidence.teachers):
             note += f", {SAME_JUDGE}"
         name = named("win_rate", self.decoding)
         metrics = [_win_rate(name, [one.preferred for one in compared], sum(one.identical for one in compared), note)]
@@ -94,12 +94,20 @@ class WinRate(Evaluator):
         return judge
 
 
-def same_judge(judge: Labeler, labeler: Labeler | None) -> bool:
-    """Whether two labelers are the same, or ask the same chat model."""
-    if labeler is None:
-        return False
-    described = [model.describe() for model in labeler.models()]
-    return judge.identity() == labeler.identity() or any(model.describe() in described for model in judge.models())
+def same_judge(judge: Labeler, teachers: Iterable[Labeler]) -> bool:
+    """Whether a judge is one of the teachers, or asks a model that one of them asks, for whatever it is asked."""
+    taught = list(teachers)
+    known = [_which(model) for teacher in taught for model in teacher.models()]
+    return any(judge.identity() == teacher.identity() for teacher in taught) or any(
+        _which(model) in known for model in judge.models()
+    )
+
+
+def _which(model: ChatModel) -> dict[str, object]:
+    """A model apart from how it is read: a classifier that rewards by a logit may measure by a probability."""
+    described = model.describe()
+    weights = {name: described.get(name) for name in ("content", "adapter")}
+    return weights if weights["content"] is not None else described
 
 
 def consistency(name: str, of: Literal["pair", "labels"], judgments: Sequence[Judgment], note: str = "") -> Metric:

@@ -232,12 +232,13 @@ def _evidence(run: Run, pairs: dict[Decoding, tuple[Pair, ...]], before: Transfo
         model = before if which == "before" else after
         return model.log_probs([(prompt.messages, completion.text) for prompt, completion in completions])
 
-    judged = run.recipe.label is not None
+    judged, trainer = run.recipe.label is not None, run.recipe.train
     return Evidence(
         constitution=run.constitution,
         pairs=pairs,
         log_probs=log_probs,
         labeler=run.recipe.label,
+        rewards=trainer.teachers() if trainer is not None else (),
         candidates=tuple(candidates(run)) if judged else (),
         judgments=tuple(read_jsonl(run.path / "judgments.jsonl", Judgment)) if judged else (),
     )

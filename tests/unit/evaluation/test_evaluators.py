@@ -331,6 +331,18 @@ async def test_a_judge_that_made_the_labels_is_named_as_such() -> None:
         assert bool(measure.warnings(facts)) == same
 
 
+async def test_a_judge_that_rewarded_is_named_as_such() -> None:
+    """Beside a labeler or without one: a policy that was trained on its rewards is bound to please it."""
+    rewarded = {"labeler": Compares(taste="slot"), "rewards": (Compares(taste="longer"), Compares())}
+    for teachers in (rewarded, {"rewards": (Compares(),)}):
+        facts = evidence([("aa", "a")], **teachers)
+        measure = WinRate(judge=Compares())
+        assert all(SAME_JUDGE in metric.method for metric in await measure.evaluate(facts))
+        (warning,) = measure.warnings(facts)
+        assert "which also labeled or rewarded: it favours what it taught" in warning
+    assert WinRate(judge=Compares(taste="mute")).warnings(evidence([("aa", "a")], **rewarded)) == []
+
+
 async def test_win_rate_without_any_judge_is_an_error() -> None:
     """The recipe began at a dataset and names nobody."""
     with pytest.raises(DataError, match="so give `judge`"):
