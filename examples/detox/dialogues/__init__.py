@@ -1,0 +1,1 @@
+"""A world of dialogues: plans that people make, how they talk about them, and summaries of what they said."""
