@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from solon.data.records import Checkpoint
@@ -23,7 +23,9 @@ def train(
     seed: int = 3,
     kept: Path | None = None,
     stop_at: int | None = None,
+    stop_when: Callable[[Mapping[str, float]], bool] = lambda _: False,
     judging: Judging | None = None,
+    seen: list[dict[str, float]] | None = None,
     **policy: object,
 ) -> tuple[Checkpoint, list[dict[str, float]]]:
     """Trains on one thread; returns the checkpoint, and every logged step as ``metrics.jsonl`` would hold it.
@@ -36,18 +38,20 @@ def train(
         seed: of shuffling and initialisation.
         kept: what an earlier process left, to go on from; a fresh folder beside ``out`` when left out.
         stop_at: raises ``Killed`` when this step was logged.
+        stop_when: raises it when a line was logged of which it says so.
         judging: how labelers are asked.
+        seen: where every logged step goes as well, for a training that does not end.
         policy: more settings of it.
     """
     out.mkdir(parents=True)
     kept = kept or out.with_name(f"{out.name}.kept")
     (kept / "trainer").mkdir(parents=True, exist_ok=True)
-    logged: list[dict[str, float]] = []
+    logged: list[dict[str, float]] = [] if seen is None else seen
     with Curves(kept / "metrics.jsonl") as curves:
 
         def report(step: int, steps: int, metrics: Mapping[str, float]) -> None:
             logged.append({"step": step, "steps": steps, **curves.add(step, steps, metrics)})
-            if step == stop_at:
+            if step == stop_at or stop_when(metrics):
                 raise Killed
 
         checkpoint = settings.train(

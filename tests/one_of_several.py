@@ -1,47 +1,140 @@
-"""One process of trainings by several: ``python one_of_several.py TRAININGS BASE DATASET FOLDER``.
+"""Trainings by one process or several: ``python one_of_several.py FOLDER`` does what it reads, one after another.
 
-Which one it is, is in the environment, as ``accelerate launch`` and ``torchrun`` put it there. ``TRAININGS`` is JSON:
-for each its ``settings``, the names of its ``out`` and ``kept`` folders in ``FOLDER``, and the step to ``stop_at``.
-Each process writes a checkpoint and its numbers (``logged.json``) of its own, into ``out`` with its place added.
+Each line that it reads is a training in JSON: how many processes (``count``), whether they divide the model
+(``fsdp``), the trainer's ``settings``, ``base`` and ``dataset``, the names of its ``out`` and ``kept`` folders in
+``FOLDER``, the step to ``stop_at``, and whether completions are ``fixed`` in place of sampled ones, which differ by
+process. It answers with a line: how many of the processes failed. Every process writes its checkpoint and its numbers
+(``logged.json``, and how much of the model it held at each step, ``held.json``) into ``out`` with its place added.
+
+The libraries are imported once; each process of each training is a fork of this one, so that a training begins as in a
+process of its own. When one fails, the others of its training are ended.
 """
 
-import contextlib
+import gc
 import json
 import os
+import signal
+import socket
 import sys
+import traceback
 from pathlib import Path
+from random import Random
 
 from in_process import Killed
+from rewarding import CONSTITUTION
 from solon.plugins.registry import load
-from solon.trainers.base import Job, Policy
+from solon.trainers.base import Job, Judging, Policy
+from solon.trainers.several import Place, refuse_others, refuse_together
 
 
-def train(settings, base, dataset, out, kept, stop_at):
-    """Trains; a ``stop_at`` above 0 ends it at that step, as a kill would."""
+def train(given, folder, place):
+    """Trains as one of the processes; a ``stop_at`` above 0 ends it at that step, as a kill would."""
+    settings = dict(given["settings"])
     trainer = load("solon.trainers", settings.pop("kind")).model_validate(settings)
+    out, kept = folder / f"{given['out']}-{place.rank}", folder / given["kept"] / "trainer"
     out.mkdir()
-    kept.mkdir(exist_ok=True)
-    logged = []
+    kept.mkdir(exist_ok=True, parents=True)
+    logged, held = [], []
 
     def report(step, steps, metrics):
         logged.append({"step": step, "steps": steps, **metrics})
-        if step == stop_at:
+        held.append(share_held())
+        if step == given.get("stop_at"):
             raise Killed
 
-    policy = Policy(model=base, threads=1)
-    trainer.train(
-        Job(policy, Path(dataset), out, seed=3, report=report, kept=kept, go_on_from=lambda step: {}),
-    )
+    if given.get("fixed"):
+        fix_completions()
+    refuse_together(trainer, place)
+    refuse_others(kept, place)
+    judging = Judging(constitution=CONSTITUTION, ledger=folder / "ledger.sqlite", run="several")
+    policy = Policy(model=given["base"], threads=1)
+    try:
+        trainer.train(
+            Job(
+                policy,
+                Path(given["dataset"]),
+                out,
+                seed=3,
+                report=report,
+                kept=kept,
+                go_on_from=lambda _step: {},
+                judging=judging,
+            )
+        )
+    except Killed:
+        return
     (out / "logged.json").write_text(json.dumps(logged), "utf-8")
+    (out / "held.json").write_text(json.dumps(held), "utf-8")
 
 
-def main(trainings, base, dataset, folder):
-    """Does one training after another."""
-    for given in json.loads(trainings):
-        out = Path(folder) / f"{given['out']}-{os.environ['RANK']}"
-        with contextlib.suppress(Killed):
-            train(given["settings"], base, dataset, out, Path(folder) / given["kept"], given.get("stop_at", 0))
+def share_held():
+    """How much of the weights that are divided this process holds, in [0, 1]; ``None`` where none are."""
+    from torch.distributed.tensor import DTensor
+    from torch.nn import Parameter
+
+    weights = [one for one in gc.get_objects() if isinstance(one, DTensor) and isinstance(one, Parameter)]
+    return sum(one.to_local().numel() for one in weights) / sum(one.numel() for one in weights) if weights else None
+
+
+def fix_completions():
+    """Completions that follow from prompt and number in the group alone, in place of those that TRL samples."""
+    from solon.trainers.backend import grpo
+
+    def completions(trainer, prompt_ids):
+        draws = [Random(f"{ids}:{n % trainer.num_generations}") for n, ids in enumerate(prompt_ids)]
+        return [[draw.randrange(10, 60) for _ in range(draw.randrange(1, 5))] for draw in draws]
+
+    grpo._GRPO._generate_single_turn = lambda trainer, prompt_ids, *_: (completions(trainer, prompt_ids), None)
+    grpo._RLOO._generate_single_turn = lambda trainer, prompt_ids, *_: completions(trainer, prompt_ids)
+
+
+def fork(given, folder, place, listening):
+    """A process that trains; its id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the answers are the other's
+    try:
+        if place.count > 1:
+            port = listening.getsockname()[1]
+            os.environ.update(place.environment(port=port, listening=listening.fileno()), GLOO_SOCKET_IFNAME="lo")
+        train(given, folder, place)
+        code = 0
+    except BaseException:  # noqa: BLE001 - it ends here, whatever it is
+        print(f"{given['out']}, {place.called}:", file=sys.stderr)
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def together(given, folder):
+    """Trains with all of its processes; how many failed, those included that were ended for it."""
+    count = given["count"]
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        places = [Place(count, rank, rank, given.get("fsdp", False)) for rank in range(count)]
+        running = {fork(given, folder, place, listening) for place in places}
+    failed = 0
+    while running:
+        child, status = os.wait()
+        running.discard(child)
+        failed += status != 0
+        if failed == 1 and status:
+            for other in running:
+                os.kill(other, signal.SIGKILL)
+    return failed
+
+
+def main(folder):
+    """Does what it reads, to the end of its input."""
+    for backend in ("trl", "pairwise", "preference", "kto", "sft", "reward", "grpo", "ppo.loop"):
+        __import__(f"solon.trainers.backend.{backend}")
+    for line in sys.stdin:
+        print(together(json.loads(line), Path(folder)), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])

@@ -27,7 +27,7 @@ LAYERS = [
     ["ledger"],
     ["stream"],
     ["models"],
-    ["labelers"],
+    ["labelers", "evaluation.comparison"],
     ["trainers"],
     ["evaluation"],
     ["trust"],
@@ -36,7 +36,7 @@ LAYERS = [
     ["progress", "rundir"],
     ["stages"],
     ["pipeline", "checking", "planning", "doctor", "exporting", "project"],
-    ["cli"],
+    ["cli", "__main__"],
 ]
 
 

@@ -44,7 +44,7 @@ def whole(part: dict[str, Any]) -> dict[str, Any]:
     beginning = {"candidates", "dataset"} & part.keys()
     rest = {name: value for name, value in REST.items() if not beginning or name != "prompts"}
     train = part.get("train")
-    if "dataset" not in part and not (isinstance(train, dict) and "reward" in train):
+    if "dataset" not in part and not (isinstance(train, dict) and {"reward", "labeler"} & train.keys()):
         rest["label"] = LABEL
     if "evaluate" in part:
         rest["train"] = {"kind": "dpo"}

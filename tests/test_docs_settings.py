@@ -28,6 +28,7 @@ from solon.trainers.kto import KTO
 from solon.trainers.ppo import PPO
 from solon.trainers.reward import Reward
 from solon.trainers.rloo import RLOO
+from solon.trainers.selfplay import SelfPlay
 from solon.trust.canaries import Canaries
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -85,6 +86,7 @@ def parts() -> Iterator[Any]:
         ("trainers/grpo.md", "Settings of grpo", GRPO),
         ("trainers/grpo.md", "Settings of rloo", RLOO),
         ("trainers/ppo.md", "Settings of ppo", PPO),
+        ("trainers/selfplay.md", "Settings of selfplay", SelfPlay),
     ):
         yield pytest.param(settings, DOCS / page, heading, id=f"{page}-{heading}")
 

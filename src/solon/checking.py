@@ -20,7 +20,8 @@ from solon.plugins.base import Plugin, located
 from solon.recipe import Opened, Recipe, Sample, plugins
 from solon.stages.evaluate import held_out_prompts, trained_prompts
 from solon.stages.run import policy_model
-from solon.trainers.rewards import RewardTrainer
+from solon.trainers.announcing import refuse_unfit
+from solon.trainers.prompted import PromptTrainer
 
 T = TypeVar("T")
 LEAST_FREE_DISK = 200 * 2**20
@@ -57,7 +58,7 @@ def check_recipe(opened: Opened) -> Checked:
         source = located(recipe.prompts)
         prompts = collect("prompts", lambda: read_prompts(source, recipe.columns))
         given = list(prompts.prompts) if prompts is not None else None
-        at_once = recipe.train.completions_of(1)[0] if isinstance(recipe.train, RewardTrainer) else recipe.sample.n
+        at_once = recipe.train.completions_of(1)[0] if isinstance(recipe.train, PromptTrainer) else recipe.sample.n
         responses.update((at_once, prompt.topic) for prompt in given or ())
         if prompts is not None and prompts.duplicates:
             found.warnings.append(Problem(source, f"{prompts.duplicates} prompts occur twice; each is used once"))
@@ -95,10 +96,17 @@ def check_recipe(opened: Opened) -> Checked:
     if constitution is not None and recipe.label is not None:
         unasked = _unasked(recipe.label, constitution, responses)
         found.warnings += [Problem(f"{opened.path}: label", text) for text in unasked]
+    if isinstance(recipe.train, PromptTrainer) and (key := recipe.train.needs_held_out) and not recipe.build.held_out:
+        what = "compares policies on held-out prompts, and build.held_out is 0: raise that, or leave this out"
+        found.problems.append(Problem(f"{opened.path}: train.{key}", what))
     if constitution is not None and recipe.train is not None:
         for labeler in recipe.train.labelers():
             unasked = _unasked(labeler, constitution, responses)
-            found.warnings += [Problem(f"{opened.path}: train.reward", text) for text in unasked]
+            place = f"{opened.path}: train.{recipe.train.judged_by}"
+            found.warnings += [Problem(place, text) for text in unasked]
+    if recipe.train is not None and recipe.policy is not None and not recipe.train.problems():
+        trainer, policy = recipe.train, recipe.policy
+        collect("train", lambda: refuse_unfit(trainer, policy))
     if idle := _idle_sampling(recipe):
         begins = next(key for key in ("candidates", "dataset", "prompts") if getattr(recipe, key) is not None)
         why, remedy = f"the recipe begins at `{begins}`, and nothing is sampled", "take it out, or begin at `prompts`"

@@ -7,6 +7,7 @@ changed is skipped; what has been paid for is in the ledger and is never asked a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from solon.errors import RecipeError
@@ -18,7 +19,7 @@ from solon.stages.label import label
 from solon.stages.report import report
 from solon.stages.run import Run, forget_others, opened_run
 from solon.stages.sample import sample
-from solon.stages.train import train
+from solon.stages.train import refuse_untrainable, train
 
 STAGES: Mapping[str, Callable[[Run], None]] = {
     "sample": sample,  #     candidates.jsonl       the policy's completions, n a prompt
@@ -59,10 +60,11 @@ def run(
     stages = stages_of(opened.recipe)
     if until is not None and until not in stages:
         raise RecipeError(f"this recipe has no stage {until!r}; its stages are {', '.join(stages)}")
+    wanted = stages[: stages.index(until) + 1] if until is not None else stages
     with opened_run(opened, target, progress or Silent()) as work:
         forget_others(work, stages)
-        for name in stages:
+        for name in wanted:
+            to_come = wanted[wanted.index(name) + 1 :]
+            work.refuse_ahead = partial(refuse_untrainable, work) if "train" in to_come else lambda: None
             STAGES[name](work)
-            if name == until:
-                break
     return target

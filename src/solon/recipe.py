@@ -130,7 +130,7 @@ class Recipe(Settings):
             instead = "" if self.label is not None else ", and begin at `prompts`"
             raise ValueError(
                 f"`{idle}` has no part in a recipe whose trainer {self.train.kind!r} writes the completions itself and "
-                f"has them judged by its `reward`: take it out{instead}"
+                f"has them judged by its `{self.train.judged_by}`: take it out{instead}"
             )
         if self.label is not None and self.dataset is not None:
             raise ValueError("`label` has no part in a recipe that begins at a dataset, which is labeled already")

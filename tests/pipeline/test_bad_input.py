@@ -54,6 +54,34 @@ def test_a_broken_line_of_a_prompt_file_is_named_by_its_number(project: Project)
     assert "prompts.jsonl:61:" in err
 
 
+TINY_LLAMA = '{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}'
+
+
+@pytest.mark.parametrize(
+    ("policy", "train", "said"),
+    [
+        pytest.param("load_in_4bit: true", "{kind: dpo}", "4-bit weights cannot be trained themselves", id="4-bit"),
+        pytest.param("threads: 1", "{kind: dpo, backend: unsloth}", "unsloth", id="unsloth"),
+    ],
+)
+def test_a_training_that_cannot_be_done_here_is_refused_before_anything_is_judged(
+    project: Project, policy: str, train: str, said: str
+) -> None:
+    """By `check` and `run` alike; up to the datasets the same recipe runs here, to be trained elsewhere."""
+    model = project.folder / "model"
+    model.mkdir()
+    (model / "config.json").write_text(TINY_LLAMA)
+    (model / "model.safetensors").write_bytes(b"")
+    (model / "tokenizer.json").write_text("{}")
+    project.write("recipe.yaml", f"{RECIPE}policy: {{model: model, {policy}}}\ntrain: {train}\n")
+    for command in ("check", "run"):
+        code, _, err = project.solon(command, "recipe.yaml")
+        assert (code, said in err) == (2, True), err
+    assert not (project.run_dir / "judgments.jsonl").exists()
+    code, _, err = project.solon("build", "recipe.yaml")
+    assert code == 0, err
+
+
 def test_an_empty_set_of_prompts_is_refused(project: Project) -> None:
     """Nothing to do is not success."""
     project.write("recipe.yaml", SAMPLING)

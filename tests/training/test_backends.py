@@ -22,6 +22,7 @@ from solon.trainers.backend.network import (
     adapters,
     import_unsloth,
     load_policy,
+    settle_adapters,
     unsloth_adapters,
     unsloth_model,
 )
@@ -89,6 +90,21 @@ def test_what_is_quantised_how_is_nf4_twice_with_products_in_bfloat16(monkeypatc
     assert (config.load_in_4bit, config.bnb_4bit_quant_type, config.bnb_4bit_use_double_quant) == (True, "nf4", True)
     assert config.bnb_4bit_compute_dtype == torch.bfloat16
     assert loading._four_bit(torch, transformers, "float16").bnb_4bit_compute_dtype == torch.float16
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_what_trl_does_to_adapters_is_undone(fresh):
+    """On 4-bit weights it trains them in bfloat16; it copies one that is there, as a reference."""
+    model = get_peft_model(AutoModelForCausalLM.from_config(MODELS["llama"]), adapters(Lora(r=3)))
+    model.add_adapter("ref", model.peft_config["default"])
+    for weight in model.parameters():
+        weight.data = weight.data.to(torch.bfloat16)
+    settle_adapters(model, fresh=fresh)
+    assert ("ref" in model.peft_config) is not fresh
+    kept = {(weight.dtype, weight.requires_grad) for name, weight in model.named_parameters() if ".default." in name}
+    assert kept == {(torch.float32, True)}
+    frozen = {weight.dtype for name, weight in model.named_parameters() if ".lora_" not in name}
+    assert frozen == {torch.bfloat16}
 
 
 def test_unsloth_is_asked_for_the_very_model_with_its_own_checkpointing(base):

@@ -220,7 +220,7 @@ def test_a_loss_that_is_not_a_number_stops_at_its_step_and_keeps_nothing(base, d
     weights["model.norm.weight"][0] = math.nan
     save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(
-        TrainingError, match="loss is nan at step 1 of 16, so training stopped and nothing of it was kept"
+        TrainingError, match="loss is nan at step 1 of 16, so training stopped and nothing of that step was kept"
     ):
         train(DPO(**LEARN), broken, dataset, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

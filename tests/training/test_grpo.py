@@ -210,6 +210,17 @@ def test_a_judge_is_not_paid_twice_by_a_training_that_was_killed(base: Path, dat
     assert weights(tmp_path / "again") == weights(tmp_path / "third")
 
 
+@pytest.mark.parametrize("kind", [GRPO, RLOO], ids=["grpo", "rloo"])
+def test_what_is_no_prompt_is_named_by_its_row_before_anything_is_asked(
+    kind: type[GroupTrainer], base: Path, tmp_path: Path
+) -> None:
+    """TRL would ask the policy, and the reward fail in the middle of the training."""
+    rows = [{"prompt": [{"role": role, "content": "x"}]} for role in ("user", "oracle")]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "train.parquet")
+    with pytest.raises(DataError, match=r"train\.parquet, row 2: the prompt is none: role: "):
+        train(made(kind, EARLY), base, tmp_path / "train.parquet", tmp_path / "out")
+
+
 def test_prompts_that_leave_no_room_are_counted_and_refused(base: Path, dataset: Path, tmp_path: Path) -> None:
     """Two roles and an end are 3 tokens, `Is 10 a number?` 15 and `Is 1 a number?` 14: with 47 more, 54 do not fit."""
     with pytest.raises(DataError) as caught:

@@ -8,9 +8,12 @@ The example: the chosen response's three tokens have the probabilities 1/2, 1/4 
 from math import log
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
+import in_process
+import three_tokens
 from solon.models.backend.loading import load
 from solon.testing.tiny import tiny_llama
 from solon.trainers.backend.losses import (
@@ -22,7 +25,10 @@ from solon.trainers.backend.losses import (
     token_logps,
 )
 from solon.trainers.backend.pairs_batch import pairs_of
-from solon.trainers.backend.pairwise import measure_of, scores_of
+from solon.trainers.backend.pairwise import measure_of
+from solon.trainers.backend.scores import scores_of
+from solon.trainers.orpo import ORPO
+from solon.trainers.simpo import SimPO
 
 pytestmark = [
     pytest.mark.slow,
@@ -201,14 +207,36 @@ def test_a_model_whose_scores_are_made_in_an_unknown_way_is_refused(loaded):
 
     from solon.errors import RecipeError
 
-    class Doubled:
+    class Doubled(torch.nn.Module):
         """A network that doubles its scores at the end."""
 
         config = loaded.network.config
         get_decoder, get_output_embeddings = loaded.network.get_decoder, loaded.network.get_output_embeddings
 
-        def __call__(self, **inputs):
+        def forward(self, **inputs):
             return SimpleNamespace(logits=2 * loaded.network(**inputs).logits)
 
     with pytest.raises(RecipeError, match="Doubled changes its scores after the output layer"):
         scores_of(Doubled())
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (SimPO(beta=2.0, gamma_ratio=log(2) / 2), log(1.5)),
+        (SimPO(beta=2.0, gamma_ratio=log(2) / 2, sft_weight=0.25), log(1.5) + 0.25 * log(2)),
+        (ORPO(beta=0.5), log(2) + 0.5 * log(4 / 3)),
+    ],
+    ids=["simpo", "simpo+sft", "orpo"],
+)
+def test_a_training_minimises_that_loss(settings, expected, tmp_path):
+    """The policy of ``three_tokens`` gives each token of the chosen response 1/2, and of the rejected one 1/4.
+
+    SimPO's means differ by ln 2, as above. The odds are 1 and 1/3, so ORPO adds 0.5 log(1 + 1/3) to ln 2.
+    """
+    policy = three_tokens.write_policy(tmp_path / "policy")
+    pq.write_table(pa.Table.from_pylist([three_tokens.PAIR]), tmp_path / "train.parquet")
+    settings = settings.model_copy(update={"batch_size": 1, "gradient_accumulation": 1, "max_steps": 1})
+    _, (step,) = in_process.train(settings, policy, tmp_path / "train.parquet", tmp_path / "out")
+    assert step["loss"] == pytest.approx(expected, abs=1e-5)
+    assert step["logps/chosen"] == pytest.approx(-3 * log(2), abs=1e-5)

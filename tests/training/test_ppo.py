@@ -1,4 +1,4 @@
-"""PPO on a tiny Llama, from prompts to checkpoint: what it learns, what it reports and leaves, and what it refuses.
+"""PPO on a tiny Llama and a tiny T5: what it learns, what it reports and leaves, and what it refuses.
 
 The policy knows bytes only and writes them at random: one in ten is a small letter, for which it is rewarded.
 """
@@ -13,8 +13,8 @@ import pytest
 
 import in_process
 from solon.constitution.library import strict_format
-from solon.errors import DataError, RecipeError, TrainingError
-from solon.testing.tiny import tiny_llama
+from solon.errors import DataError, TrainingError
+from solon.testing.tiny import tiny_llama, tiny_t5
 from solon.trainers.base import Judging, Lora
 from solon.trainers.ppo import PPO
 from solon.trainers.rewards import Rewarded
@@ -27,7 +27,8 @@ RULES = {"kind": "rules", "rules": {"letters": {"pattern": "[a-z]+"}}}
 FAST = {"max_new_tokens": 6, "batch_size": 16, "gradient_accumulation": 1, "missing_end_penalty": 0.0}
 LEARN = {
     "learning_rate": 2e-2,
-    "value_learning_rate": 0.1,
+    "value_learning_rate": 2e-2,
+    "value_head_rate": 0.1,
     "kl_coefficient": 0.01,
     "minibatches": 4,
     "passes": 2,
@@ -59,6 +60,12 @@ class Rewarding(PPO):
 def base(tmp_path_factory):
     """A Llama of random weights, stored in bfloat16, that reads up to 64 tokens."""
     return tiny_llama(tmp_path_factory.mktemp("base"), seed=1, dtype="bfloat16", context=64)
+
+
+@pytest.fixture(scope="module")
+def encoder_decoder(tmp_path_factory):
+    """A T5 of random weights."""
+    return tiny_t5(tmp_path_factory.mktemp("t5"), seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +124,7 @@ def test_it_reports_what_a_reader_of_the_papers_looks_for(trained):
         "advantages/mean",
         "value/explained_variance",
         "value/loss",
+        "value/grad_norm",
         "policy/loss",
         "policy/clip_fraction",
         "policy/approx_kl",
@@ -147,10 +155,22 @@ def test_the_checkpoint_holds_the_policy_and_nothing_else(trained, base):
     assert str(out.parent) not in (out / "README.md").read_text()
 
 
-@pytest.mark.parametrize(("lora", "stop_at"), [(None, 3), (Lora(r=4), 6)], ids=["full", "lora"])
-def test_a_training_that_was_killed_ends_in_the_same_bytes(base, dataset, tmp_path, lora, stop_at):
-    """Weights, optimizer, random numbers, KL controller and running moments are kept every second round."""
-    settings = Rewarding(reward=RULES, lora=lora, kl_target=0.5, normalise_rewards=True, **BRIEF)
+@pytest.mark.parametrize(
+    ("network", "settings", "stop_at"),
+    [
+        ("base", {}, 3),
+        ("base", {"lora": Lora(r=4)}, 6),
+        ("base", {"lora": Lora(r=4), "value_rank": None}, 5),
+        ("encoder_decoder", {"lora": Lora(r=4, target_modules=("q", "v"))}, 4),
+    ],
+    ids=["full", "lora", "value on the policy", "encoder-decoder"],
+)
+def test_a_training_that_was_killed_ends_in_the_same_bytes(request, dataset, tmp_path, network, settings, stop_at):
+    """Weights of policy and value, optimizer, random numbers, KL controller and running moments are kept every second
+    round.
+    """
+    base = request.getfixturevalue(network)
+    settings = Rewarding(reward=RULES, kl_target=0.5, normalise_rewards=True, **settings, **BRIEF)
     _, whole = in_process.train(settings, base, dataset, tmp_path / "whole")
     kept = tmp_path / "kept"
     with pytest.raises(in_process.Killed):
@@ -160,18 +180,23 @@ def test_a_training_that_was_killed_ends_in_the_same_bytes(base, dataset, tmp_pa
     assert rest == whole[-len(rest) :]
     assert hashes(tmp_path / "again") == hashes(tmp_path / "whole")
     assert len({row["objective/kl_coefficient"] for row in whole}) > 1
-    assert ("adapter_model.safetensors" in hashes(tmp_path / "again")) == (lora is not None)
+    assert ("adapter_model.safetensors" in hashes(tmp_path / "again")) == (settings.lora is not None)
 
 
-def test_every_prompt_is_answered_once_before_any_comes_again():
-    """Five prompts, two a round: five rounds are two turns."""
-    from solon.trainers.backend.ppo.rollout import Prompts
-
-    prompts = Prompts([None] * 5, [None] * 5)
-    places = [place for number in range(5) for place in prompts.of_round(number, 2, seed=3)]
-    assert sorted(places[:5]) == sorted(places[5:]) == [0, 1, 2, 3, 4]
-    assert places[:5] != places[5:]
-    assert places != [place for number in range(5) for place in prompts.of_round(number, 2, seed=4)]
+def test_an_encoder_decoder_learns_what_is_rewarded(encoder_decoder, dataset, tmp_path):
+    """Its checkpoint is an adapter for its kind, without the value's."""
+    settings = Rewarding(reward=RULES, lora=Lora(r=8), **LEARN)
+    checkpoint, steps = in_process.train(settings, encoder_decoder, dataset, tmp_path / "out")
+    assert steps[0]["objective/rewards"] < 0.35
+    assert steps[-1]["objective/rewards"] > steps[0]["objective/rewards"] + 0.3
+    assert steps[0]["objective/kl"] == pytest.approx(0, abs=1e-4)
+    assert checkpoint.form == "lora"
+    adapter = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert (adapter["task_type"], adapter["r"]) == ("SEQ_2_SEQ_LM", 8)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "pipeline_tag: text2text-generation" in card
+    assert "base = AutoModelForSeq2SeqLM.from_pretrained(" in card
+    assert not any(path.is_dir() for path in (tmp_path / "out").iterdir())
 
 
 def test_epochs_count_how_often_each_prompt_is_answered(base, dataset, tmp_path):
@@ -247,12 +272,30 @@ def test_the_value_begins_as_a_reward_model_says_or_as_what_the_first_round_earn
 
 def test_prompts_without_room_for_a_completion_are_counted_and_refused(base, dataset, tmp_path):
     """Two roles and an end are 3 tokens, `Is 1 a number?` 14, so 17, and 18 from 10 on; 64 - 17 = 47 to write."""
-    with pytest.raises(DataError, match="10 of 20 prompts and completions of 47 tokens are longer than the model's"):
+    with pytest.raises(DataError, match=r"10 of 20 prompts leave no room .*max_new_tokens 47 within 64 tokens; .* 18"):
         in_process.train(
             Rewarding(reward=RULES, **(BRIEF | {"max_new_tokens": 47})), base, dataset, tmp_path / "context"
         )
-    with pytest.raises(DataError, match=r"20 of 20 prompts .* longer than train.max_length of 20 tokens"):
+    with pytest.raises(DataError, match=r"20 of 20 prompts leave no room .*max_new_tokens 6 within 20 tokens"):
         in_process.train(Rewarding(reward=RULES, max_length=20, **BRIEF), base, dataset, tmp_path / "limit")
+
+
+@pytest.mark.parametrize(
+    ("network", "sizes", "settings"),
+    [("base", (55, 56), {}), ("encoder_decoder", (14, 15), {"max_length": 15})],
+    ids=["decoder", "encoder-decoder"],
+)
+def test_texts_are_counted_as_they_are_asked_and_left_out_where_they_leave_no_room(
+    request, tmp_path, network, sizes, settings
+):
+    """Two roles and an end make 58 tokens of 55 letters, and 6 more fill 64; an encoder adds an end, and no answer."""
+    rows = [{"prompt": "x" * size} for size in sizes]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "train.parquet")
+    settings = Rewarding(reward=RULES, **(BRIEF | {"max_steps": 1, "too_long": "leave_out"} | settings))
+    checkpoint, _ = in_process.train(
+        settings, request.getfixturevalue(network), tmp_path / "train.parquet", tmp_path / "out"
+    )
+    assert checkpoint.metrics["rows/left_out"] == 1
 
 
 def test_what_is_no_prompt_is_named_by_its_row(base, tmp_path):
@@ -263,19 +306,3 @@ def test_what_is_no_prompt_is_named_by_its_row(base, tmp_path):
     pq.write_table(pa.Table.from_pylist(rows), folder / "train.parquet")
     with pytest.raises(DataError, match=r"train\.parquet, row 2"):
         in_process.train(Rewarding(reward=RULES, **BRIEF), base, folder, tmp_path / "out")
-
-
-def test_unsloth_is_refused_by_name(base):
-    """Its kernels have not been held against ours yet; `auto` takes another backend."""
-    from solon.trainers.backend.ppo.loop import _backend
-    from solon.trainers.backends import Choice
-    from solon.trainers.base import Policy
-
-    class OnUnsloth(PPO):
-        def choose_backend(self, policy):
-            return Choice("unsloth", "it is there")
-
-    policy = Policy(model=str(base))
-    with pytest.raises(RecipeError, match="ppo does not train on unsloth yet"):
-        _backend(OnUnsloth(reward=RULES, backend="unsloth", lora={}), policy)
-    assert _backend(OnUnsloth(reward=RULES, lora={}), policy).name == "plain"

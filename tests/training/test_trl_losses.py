@@ -1,90 +1,38 @@
 """The loss of each trainer on TRL, on responses of three tokens whose probabilities are known.
 
-The policy is a Llama whose blocks do nothing, so that the next token depends on the last one alone. Asked `q` it
-answers `ab` and its end with 1/2 a token, 1/8 in all; `ba` and its end with 1/4 a token, 1/64 in all.
+The policy is that of ``three_tokens``. Asked `q` it answers `ab` and its end with 1/2 a token, 1/8 in all; `ba` and its
+end with 1/4 a token, 1/64 in all.
 """
 
 import math
 from types import SimpleNamespace
 
-import pyarrow as pa
 import pytest
 
-from solon.testing.tiny import tiny_llama
-from solon.trainers.base import Job, Policy
-from solon.trainers.dataset import Rows
+import three_tokens
 from solon.trainers.dpo import DPO
 from solon.trainers.kto import KTO
 from solon.trainers.reward import Reward
 from solon.trainers.sft import SFT
+from three_tokens import PAIR
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # what torch, transformers and TRL warn of is theirs
 ]
-NEXT = {"q": {"a": 1 / 2, "b": 1 / 4}, "a": {"b": 1 / 2, "end": 1 / 4}, "b": {"end": 1 / 2, "a": 1 / 4}}
-"""P(token | the token before); what is left goes to the pad token."""
 TWO, LOG = math.log(2), math.log
 
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory):
-    """The folder of that Llama, made by setting the weights of a random one."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder = tiny_llama(tmp_path_factory.mktemp("policy"), layers=1)
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    model.config.tie_word_embeddings = False
-    model.lm_head.weight = torch.nn.Parameter(torch.zeros_like(model.lm_head.weight))
-    ids = {letter: tokenizer.encode(letter)[0] for letter in "qab"} | {"end": tokenizer.eos_token_id}
-    width = model.config.hidden_size
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if "layers" in name or "embed" in name:
-                weight.zero_()
-        model.lm_head.weight.fill_(-40 / math.sqrt(width))  # as good as never
-        for place, (letter, follows) in enumerate(NEXT.items()):
-            model.model.embed_tokens.weight[ids[letter], place] = 1e3  # after the norm: the root of the width
-            for after, share in follows.items():
-                model.lm_head.weight[ids[after], place] = math.log(share) / math.sqrt(width)
-            rest = 1 - sum(follows.values())
-            model.lm_head.weight[tokenizer.pad_token_id, place] = math.log(rest) / math.sqrt(width)
-        model.model.norm.weight.fill_(1.0)
-    model.save_pretrained(folder)
-    return folder
+    """The folder of that Llama."""
+    return three_tokens.write_policy(tmp_path_factory.mktemp("policy"))
 
 
 def trainer_of(settings, policy, rows, folder):
     """TRL's trainer, as solon makes it, with one batch of these rows as it was made of them."""
-    from solon.trainers.backend import kto, preference, reward, sft, trl
-
-    job = Job(
-        policy=Policy(model=str(policy), threads=1),
-        dataset=folder,
-        out=folder,
-        seed=0,
-        report=lambda step, steps, metrics: None,
-        kept=folder,
-        go_on_from=lambda step: {},
-    )
-    load = {"reward": lambda asked: reward.load_with_head(asked, True)}.get(
-        settings.kind, lambda asked: trl.load_policy(asked, full=True)
-    )
-    prepared = trl.Prepared(settings, job, load(job.policy), Rows("rows", pa.Table.from_pylist(rows), None))
-    match settings.kind:
-        case "dpo":
-            trainer = preference.dpo_trainer(settings, prepared)
-        case "kto":
-            trainer = kto.kto_trainer(settings, prepared)
-        case "sft":
-            trainer = sft.sft_trainer(prepared)
-        case _:
-            trainer = reward.reward_trainer(settings, prepared)
+    trainer = three_tokens.trainer_of(settings, policy, rows, folder)
     return trainer, next(iter(trainer.get_eval_dataloader(trainer.train_dataset)))
-
-
-PAIR = {"prompt": "q", "chosen": "ab", "rejected": "ba"}
 
 
 @pytest.mark.parametrize(

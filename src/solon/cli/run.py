@@ -49,10 +49,18 @@ def _run(
     from solon.errors import Interrupted
     from solon.pipeline import run, stages_of
     from solon.recipe import read
+    from solon.trainers.joining import join, nothing_to_train, refuse_unmet
+    from solon.trainers.several import Place
 
     opened = read(recipe, overrides or ())
+    here = Place.here()
+    refuse_unmet(here)
+    if here.rank > 0:  # the first of the processes does it all; this one joins it when it trains
+        join()
+        return
     try:
         done = run(opened, run_dir, until=until, progress=progress_for(quiet))
+        nothing_to_train()
     except KeyboardInterrupt:
         raise Interrupted("interrupted; what was paid for is kept, and the same command goes on from here") from None
     if json:

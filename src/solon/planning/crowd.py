@@ -16,7 +16,7 @@ from solon.data.split import is_held_out
 from solon.labelers.base import Labeler
 from solon.plugins.base import located
 from solon.recipe import Recipe
-from solon.trainers.rewards import RewardTrainer
+from solon.trainers.prompted import PromptTrainer
 
 SAMPLE = 200
 """On how many prompts labelers are tried out. Of no more than so many, nothing is estimated but what is unwritten."""
@@ -112,7 +112,7 @@ def crowds_of(recipe: Recipe, constitution: Constitution) -> tuple[Crowd | None,
 
 def _completions(recipe: Recipe) -> int | None:
     """How many each prompt will have; ``None`` where it has them already."""
-    if isinstance(recipe.train, RewardTrainer):
+    if isinstance(recipe.train, PromptTrainer):
         return recipe.train.completions_of(1)[0]
     return None if recipe.prompts is None else recipe.sample.n
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from solon.constitution.library import resolve
 from solon.data.records import Candidates, Completion, Constitution, Judgment, Record, canonical
+from solon.data.split import is_held_out
 from solon.evaluation.agreement import Agreement
 from solon.evaluation.base import Evaluator
 from solon.evaluation.comparison import comparisons
@@ -24,7 +25,7 @@ from solon.plugins.base import located
 from solon.recipe import Evaluate, Opened, Recipe, Sample
 from solon.stages.run import policy_model
 from solon.stages.sample import complete, seed_of
-from solon.trainers.rewards import RewardTrainer
+from solon.trainers.prompted import PromptTrainer
 from solon.trust import canaries
 
 
@@ -82,8 +83,8 @@ async def _through(recipe: Recipe, constitution: Constitution, trial: Trial, fou
         found.labels = await _sample(recipe, trial, found, found.labels)
     if recipe.label is not None and found.labels is not None:
         labeled = await _label(recipe, recipe.label, constitution, trial, found, found.labels)
-    if isinstance(recipe.train, RewardTrainer) and found.labels is not None:
-        await _reward(recipe.train, trial, found.labels)
+    if isinstance(recipe.train, PromptTrainer) and found.labels is not None:
+        await _train(recipe, recipe.train, trial, found.labels)
     if recipe.evaluate is not None and found.held_out is not None:
         await _evaluate(recipe, recipe.evaluate, trial, found.held_out)
         for number, measure in enumerate(recipe.evaluate.measures):
@@ -142,22 +143,17 @@ async def _label(
     return [Labeled(one, judgments) for one, judgments in zip(crowd.sample, judged, strict=True)]
 
 
-async def _reward(trainer: RewardTrainer, trial: Trial, crowd: Crowd) -> None:
-    """The rewards of all completions that the trainer lets the policy write: of different texts, which is the most.
-
-    Held-out prompts are counted too, although they are not trained on.
-    """
-    at_once, in_all = trainer.completions_of(len(crowd))
+async def _train(recipe: Recipe, trainer: PromptTrainer, trial: Trial, crowd: Crowd) -> None:
+    """What is asked about all completions that the trainer has written: of different texts, which is the most."""
+    held_out = sum(is_held_out(one.prompt, recipe.build.held_out, recipe.seed) for one in crowd.sample)
     longest = trainer.longest_completion or Sample().max_tokens
-    texts = [unwritten(longest, number) for number in range(1, at_once + 1)]
-    written = tuple(Completion(text=text, model="policy") for text in texts)
-    groups = [Candidates(prompt=one.prompt, completions=written) for one in crowd.sample]
-    asked = (("reward", trainer.reward, 1), ("held_out_judge", trainer.held_out_judge, trainer.check_every))
-    for key, judges, every in asked:
-        for number, judge in enumerate(judges):
-            purpose = Purpose("train", key.replace("_", " "), places_in(judge.labeler, f"train.{key}.{number}"))
-            times = crowd.times_for(judge.labeler) * in_all / max(1, len(crowd)) / every
-            await trial.judged(purpose, judge.labeler, groups, times)
+    for asked in trainer.asked(len(crowd), round(held_out * crowd.times)):
+        texts = [unwritten(longest, number) for number in range(1, asked.completions + 1)]
+        written = tuple(Completion(text=text, model="policy") for text in texts)
+        groups = [Candidates(prompt=one.prompt, completions=written) for one in crowd.sample]
+        purpose = Purpose("train", asked.part, places_in(asked.labeler, f"train.{asked.key}"))
+        times = crowd.times_for(asked.labeler) * asked.prompts / max(1, len(crowd))
+        await trial.judged(purpose, asked.labeler, groups, times)
 
 
 async def _evaluate(recipe: Recipe, plan: Evaluate, trial: Trial, crowd: Crowd) -> None:

@@ -64,6 +64,7 @@ CURVES = (
     Curve(
         "kl", "KL to the reference, nats", (("kl", "training"), ("objective/kl", "training"), ("eval_kl", "held out"))
     ),
+    Curve("win_rate", "Win rate against the last round", (("selfplay/win_rate", "held out"),)),
 )
 
 

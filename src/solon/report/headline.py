@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from solon.report.rows import Row, rows
-from solon.report.summary import Summary
+from solon.report.summary import Summary, Trained
 from solon.report.wording import counted, label, lower_first, number
 
 _FIRST = ("compliance", "win_rate", "rating", "toxicity", "unsafe", "accuracy")
@@ -17,7 +17,7 @@ def headline(summary: Summary) -> str:
     if table:
         return _evaluated(table)
     if summary.trained is not None:
-        return f"Trained with {summary.trained.checkpoint.trainer.upper()}; not evaluated yet."
+        return _trained(summary.trained)
     if summary.built is not None:
         datasets = [counted(split.train + split.test, f"{name} row") for name, split in summary.built.datasets.items()]
         return f"{_listed(datasets) or 'No rows at all'} built; nothing is trained yet."
@@ -27,6 +27,16 @@ def headline(summary: Summary) -> str:
         done = counted(summary.sampled.completions, "completion")
         return f"{done} sampled for {counted(summary.sampled.prompts, 'prompt')}; nothing is labeled yet."
     return "Nothing has been run yet."
+
+
+def _trained(trained: Trained) -> str:
+    if trained.gives != "reward model":
+        return f"Trained with {trained.checkpoint.trainer.upper()}; not evaluated yet."
+    accuracy = trained.checkpoint.metrics.get("eval_accuracy")  # no stage measures one: training itself did
+    if accuracy is None:
+        return "Trained a reward model; no pairs were held out to measure it on."
+    share = number(accuracy, "share")
+    return f"Trained a reward model, which prefers the better response in {share} of held-out pairs."
 
 
 def _evaluated(table: Sequence[Row]) -> str:

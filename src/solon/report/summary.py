@@ -83,11 +83,13 @@ class Raised(Part):
 class Trained(Part):
     """What ``train`` did. ``trainer`` is its settings, with ``kind``; ``alarms`` are those raised while it trained.
 
+    ``gives`` is what the checkpoint is, as ``Trainer.gives`` says: a policy, or a reward model.
     ``usage`` and ``cost_usd`` are of the rewards that it asked models for.
     """
 
     checkpoint: Checkpoint
     trainer: dict[str, Any] = Field(default_factory=dict)
+    gives: str = "policy"
     alarms: tuple[Raised, ...] = ()
     usage: Usage = Usage()
     cost_usd: NonNegativeFloat = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -34,13 +34,19 @@ MATTERING_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "pyarr
 
 @dataclass
 class Run:
-    """A recipe at work in its run directory."""
+    """A recipe at work in its run directory.
+
+    Attributes:
+        refuse_ahead: raises what would keep a later stage of the same command from working here; asked before an
+            earlier one works, so that nothing is sampled or paid for in vain.
+    """
 
     opened: Opened
     directory: RunDirectory
     constitution: Constitution
     ledger: Ledger
     progress: Progress = field(default_factory=Silent)
+    refuse_ahead: Callable[[], None] = lambda: None
 
     @property
     def recipe(self) -> Recipe:
@@ -187,6 +193,7 @@ def stage(
             return
     else:
         refuse_problems(*needs)
+        run.refuse_ahead()
         if (aside := run.directory.set_aside(name)) is not None:
             run.progress.say(f"{name:<9} its inputs have changed; what was there is now in {aside}")
     started = clock()

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from solon.data.artifacts import sha256_of
-from solon.data.records import Demonstration, Preference, Rating, Record, Task, Usage
+from solon.data.records import Checkpoint, Demonstration, Preference, Rating, Record, Task, Usage
 from solon.data.tasks import PROMPTS
 from solon.errors import DataError, PluginError
 from solon.models.transformers import unload
 from solon.plugins.base import located
 from solon.progress import Bar, Progress
-from solon.stages.run import Run, policy_model, stage
+from solon.stages.run import Run, policy_model, refuse_problems, stage
 from solon.trainers.alarms import Alarm
-from solon.trainers.announcing import announced
+from solon.trainers.announcing import announced, refuse_unfit
 from solon.trainers.base import Judging
 from solon.trainers.launch import run_training
 
@@ -78,13 +78,47 @@ def train(run: Run) -> None:
                 base=run.opened.folder,
                 judging=judging,
             )
+        for line in (*_made_to_fit(checkpoint), *rounds_that_made_it_worse(checkpoint)):
+            run.progress.say(f"{'train':<9} {line}")
         checkpoint = checkpoint.model_copy(update={"metrics": {**checkpoint.metrics, **parameters}})
         work.outputs += sorted(path for path in out.rglob("*") if path.is_file())
         work.summary.update(
-            checkpoint=checkpoint.model_dump(mode="json"), trainer=trainer.settings(), alarms=shown.alarms()
+            checkpoint=checkpoint.model_dump(mode="json"),
+            trainer=trainer.settings(),
+            gives=trainer.gives,
+            alarms=shown.alarms(),
         )
         if judging is not None:
             work.summary.update(_paid(run))
+
+
+def refuse_untrainable(run: Run) -> None:
+    """Stops before anything is sampled or judged when the training that is to follow cannot be done here.
+
+    Raises:
+        RecipeError, MissingExtra: with the remedy.
+    """
+    trainer, policy = run.recipe.train, run.recipe.policy
+    if trainer is not None and policy is not None:
+        refuse_problems(trainer)
+        refuse_unfit(trainer, policy)
+
+
+def _made_to_fit(checkpoint: Checkpoint) -> list[str]:
+    """What was done about rows that were too long, where ``too_long`` asks for something."""
+    done = {"rows/left_out": "were too long and are left out", "rows/cut": "were too long: their prompts are cut"}
+    counts = {said: checkpoint.metrics[name] for name, said in done.items() if name in checkpoint.metrics}
+    return [f"{count:,.0f} rows {said} (train.too_long)" for said, count in counts.items()]
+
+
+def rounds_that_made_it_worse(checkpoint: Checkpoint) -> list[str]:
+    """That self-play ended after a first round whose policy lost: it is left, as the untrained one is no checkpoint."""
+    told = checkpoint.metrics
+    if told.get("selfplay/left") != 1 or told.get("selfplay/rounds") != 1 or told.get("selfplay/win_rate", 1.0) >= 0.5:
+        return []
+    wins, prompts = told["selfplay/win_rate"], told["selfplay/n"]
+    worse = f"wins {wins:.0%} of {prompts:,.0f} held-out prompts"
+    return [f"the first round's policy is left, though the untrained one is the better of the two: it {worse}"]
 
 
 def _judging(run: Run) -> Judging:

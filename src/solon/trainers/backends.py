@@ -17,7 +17,7 @@ from typing import Literal
 
 from solon.errors import DataError, MissingExtra, RecipeError, SolonError
 from solon.trainers.base import Policy
-from solon.trainers.configurations import model_type
+from solon.trainers.configurations import ENCODER_DECODERS, is_encoder_decoder, model_type
 from solon.trainers.shapes import MODEL_TYPES
 
 Name = Literal["plain", "bitsandbytes", "unsloth"]
@@ -94,7 +94,7 @@ def choose(backend: Backend, policy: Policy, machine: Machine, *, lora: bool, mo
             )
         case "unsloth" if not lora:
             raise RecipeError("train.backend: unsloth trains adapters here; add `lora: {}` to train, or take plain")
-        case "unsloth" if model == "t5":
+        case "unsloth" if model in ENCODER_DECODERS:
             raise RecipeError(
                 "train.backend: unsloth trains no encoder-decoder; take plain, or bitsandbytes for 4 bits"
             )
@@ -154,6 +154,14 @@ def known_type(policy: Policy) -> str | None:
         return model_type(policy.model)
     except DataError:
         return None
+
+
+def known_encoder_decoder(policy: Policy) -> bool:
+    """Whether the policy is an encoder-decoder, as far as its configuration can be read without network."""
+    try:
+        return is_encoder_decoder(policy.model)
+    except DataError:
+        return False
 
 
 def _refuse_missing(backend: Backend, machine: Machine) -> None:

@@ -17,6 +17,9 @@ from solon.trainers.alarms import Alarms
 Gives = Literal["policy", "reward model"]
 """What a checkpoint is: a model that answers, or one that scores answers."""
 
+Together = Literal["ddp", "fsdp"]
+"""How several processes take a step: each with all of the model, or with a part of it."""
+
 
 class Policy(Settings):
     """The model that is trained.
@@ -104,11 +107,17 @@ class Job:
 
 
 class Trainer(Plugin):
-    """Aligns a policy with a dataset. Runs in a process of its own; imports torch inside ``train`` only."""
+    """Aligns a policy with a dataset. Runs in a process of its own; imports torch inside ``train`` only.
+
+    ``together`` says how several processes may train: each is given the same job, and the first writes what is left.
+    """
 
     group: ClassVar[str] = "solon.trainers"
     consumes: ClassVar[type[Record]]
     gives: ClassVar[Gives] = "policy"
+    together: ClassVar[tuple[Together, ...]] = ()
+    judged_by: ClassVar[str] = "reward"
+    """The setting that names its labelers, where it asks any."""
 
     alarms: Alarms = Field(
         default=Alarms(), description="Where the numbers that it reports become worth a warning, or the end."
@@ -132,6 +141,10 @@ class Trainer(Plugin):
     def labelers(self) -> tuple[Labeler, ...]:
         """Those that it asks while it trains: its rewards. Where there are any, the job says how (``Job.judging``)."""
         return ()
+
+    def teachers(self) -> tuple[Labeler, ...]:
+        """Those of them that it learns from; others only watch."""
+        return self.labelers()
 
     def train(self, job: Job) -> Checkpoint:
         """Trains and writes weights and tokenizer into ``job.out``. ``Checkpoint.path`` is relative to ``job.out``.

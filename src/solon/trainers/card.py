@@ -12,6 +12,13 @@ import yaml
 from solon.data.records import Checkpoint
 from solon.trainers.base import Gives
 
+_LOADED = {
+    "AutoModelForCausalLM": "text-generation",
+    "AutoModelForSeq2SeqLM": "text2text-generation",
+    "AutoModelForSequenceClassification": "text-classification",
+}
+"""The class of transformers that loads a model, and what model hubs call its task."""
+
 
 def model_card(
     checkpoint: Checkpoint,
@@ -22,6 +29,7 @@ def model_card(
     seed: int,
     versions: Mapping[str, str],
     gives: Gives = "policy",
+    apart: bool = False,
 ) -> str:
     """Markdown with the front matter that model hubs read. No time, no absolute path.
 
@@ -33,12 +41,13 @@ def model_card(
         seed: of shuffling and initialisation.
         versions: of the packages that trained it.
         gives: what the checkpoint is.
+        apart: whether it is an encoder-decoder, which reads the prompt apart from the reply.
     """
     kind, form = checkpoint.trainer, checkpoint.form
     name = checkpoint.base_model if on_hub else Path(checkpoint.base_model).name
     front: dict[str, Any] = {
         "library_name": "transformers" if form == "full" else "peft",
-        "pipeline_tag": "text-generation" if gives == "policy" else "text-classification",
+        "pipeline_tag": _LOADED[_model(gives, apart=apart)],
         "tags": ["solon", kind, *(["lora"] if form == "lora" else [])],
     }
     if on_hub:
@@ -63,7 +72,7 @@ def model_card(
             "## Load it",
             "",
             "```python",
-            *_loading(name, form, gives),
+            *_loading(name, form, _model(gives, apart=apart)),
             "```",
             "",
             "## How it was trained",
@@ -84,8 +93,13 @@ def model_card(
     )
 
 
-def _loading(base: str, form: Literal["full", "lora"], gives: Gives) -> list[str]:
-    model = "AutoModelForCausalLM" if gives == "policy" else "AutoModelForSequenceClassification"
+def _model(gives: Gives, *, apart: bool) -> str:
+    if gives == "reward model":
+        return "AutoModelForSequenceClassification"
+    return "AutoModelForSeq2SeqLM" if apart else "AutoModelForCausalLM"
+
+
+def _loading(base: str, form: Literal["full", "lora"], model: str) -> list[str]:
     if form == "full":
         return [
             f"from transformers import {model}, AutoTokenizer",
@@ -93,7 +107,7 @@ def _loading(base: str, form: Literal["full", "lora"], gives: Gives) -> list[str
             f'model = {model}.from_pretrained("this/folder")',
             'tokenizer = AutoTokenizer.from_pretrained("this/folder")',
         ]
-    options = "" if gives == "policy" else ", num_labels=1"
+    options = ", num_labels=1" if model == "AutoModelForSequenceClassification" else ""
     return [
         "from peft import PeftModel",
         f"from transformers import {model}, AutoTokenizer",

@@ -40,6 +40,10 @@ KNOWN: dict[str, dict[str, Any]] = {
 """Configurations of models that our pages speak of, so that they need no network."""
 
 
+ENCODER_DECODERS = ("t5", "mt5", "umt5", "longt5", "bart", "mbart", "pegasus", "marian", "led", "t5gemma")
+"""Kinds whose configurations may leave out that they are."""
+
+
 def configuration(model: str) -> tuple[Mapping[str, Any], str]:
     """The configuration of a model folder, or of a hub id that is in the hub's cache here or among ``KNOWN``.
 
@@ -69,6 +73,16 @@ def model_type(model: str) -> str | None:
     """
     kind = configuration(model)[0].get("model_type")
     return kind if isinstance(kind, str) else None
+
+
+def is_encoder_decoder(model: str) -> bool:
+    """Whether a model is an encoder-decoder, as its configuration says, looked for as ``model_type`` does.
+
+    Raises:
+        DataError: its config.json is not here, or is not JSON.
+    """
+    config = configuration(model)[0]
+    return bool(config.get("is_encoder_decoder", config.get("model_type") in ENCODER_DECODERS))
 
 
 def read_json(file: Path) -> Any:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from solon.data.records import Demonstration, Preference, Rating, Record, Task
+from pydantic import ValidationError
+
+from solon.data.records import Demonstration, Message, Preference, Prompt, Rating, Record, Task
 from solon.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -20,6 +23,14 @@ COLUMNS: dict[type[Record], tuple[str, ...]] = {
     Task: ("prompt",),
 }
 """The columns that TRL reads for each kind of record, most telling kind first."""
+
+BUILT: dict[type[Record], tuple[str, str]] = {
+    Preference: ("preference", "judgments"),
+    Rating: ("unpaired", "judgments"),
+    Demonstration: ("sft", "judgments"),
+    Task: ("prompts", "prompts"),
+}
+"""The folder of ``datasets/`` that holds each kind of record, and what ``solon build`` makes it of."""
 
 ALSO_READ: dict[type[Record], tuple[str, ...]] = {Task: ("topic", "reference")}
 """Columns that rewards need where a dataset has them, nulls among them."""
@@ -69,6 +80,37 @@ def read_rows(folder: Path, record: type[Record], *, trainer: str) -> Rows:
     return Rows(hashed.hexdigest()[:16], train, next((table for table in rest if table.num_rows), None))
 
 
+def prompts_of(rows: pa.Table, where: str) -> list[Prompt]:
+    """The prompts of a dataset, with topic and reference answer where it has them.
+
+    Args:
+        rows: with ``prompt``, a text or a list of messages.
+        where: what the table is called in errors.
+
+    Raises:
+        DataError: one is none; says in which row.
+    """
+    return [prompt_of(row, f"{where}, row {number}") for number, row in enumerate(rows.to_pylist(), start=1)]
+
+
+def prompt_of(row: Mapping[str, Any], where: str) -> Prompt:
+    """The prompt of a row, which ``where`` says: a text is what a user says.
+
+    Raises:
+        DataError: it is none.
+    """
+    said = row["prompt"]
+    try:
+        messages = [{"role": "user", "content": said}] if isinstance(said, str) else said
+        details = {name: row.get(name) for name in ALSO_READ[Task]}
+        return Prompt(messages=tuple(Message.model_validate(message) for message in messages), **details)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = ": ".join([*map(str, first["loc"]), first["msg"]])
+        remedy = "a prompt is a text, or a list of messages with `role` and `content`"
+        raise DataError([Problem(where, f"the prompt is none: {what}", remedy)]) from None
+
+
 def _read(file: Path, record: type[Record], trainer: str) -> pa.Table:
     import pyarrow as pa
     from pyarrow import parquet
@@ -80,6 +122,8 @@ def _read(file: Path, record: type[Record], trainer: str) -> pa.Table:
     wanted = COLUMNS[record]
     if not set(wanted) <= set(table.column_names):
         raise DataError([Problem(str(file), *_wrong_kind(table.column_names, record, trainer))])
+    if record is Demonstration:
+        _refuse_judged(file, table, trainer)
     also = [name for name in ALSO_READ.get(record, ()) if name in table.column_names]
     table = table.select([*wanted, *also])
     _check_shapes(file, table.select(wanted))
@@ -111,4 +155,31 @@ def _wrong_kind(names: list[str], record: type[Record], trainer: str) -> tuple[s
     looks = f", so its rows are {found.__name__} records" if found else ""
     what = f"has the columns {', '.join(map(repr, names)) or 'none'}{looks}"
     wants = f"trainer {trainer!r} learns from {record.__name__} records: {', '.join(map(repr, COLUMNS[record]))}"
-    return what, f"{wants}; `solon build RECIPE` builds them from judgments"
+    return what, f"{wants}; {_build_line(record)}"
+
+
+def _build_line(record: type[Record]) -> str:
+    folder, source = BUILT[record]
+    return f"`solon build RECIPE` builds them from {source}, into datasets/{folder}"
+
+
+def _refuse_judged(file: Path, table: pa.Table, trainer: str) -> None:
+    """Refuses responses that were judged and not chosen: their columns are those of demonstrations, and one more."""
+    from pyarrow import compute, types
+
+    def column(name: str) -> pa.ChunkedArray | None:
+        return table[name] if name in table.column_names else None
+
+    label, score = column("label"), column("score")
+    what = None
+    if label is not None and types.is_boolean(label.type):
+        undesirable = table.num_rows - (compute.sum(label).as_py() or 0)
+        what = undesirable and f"{undesirable} of {table.num_rows} rows have a `label` that is not true"
+    elif score is not None and types.is_floating(score.type) and len(compute.unique(score)) > 1:
+        what = f"its rows have a `score` each, and not the same: {table.num_rows} responses, good and bad"
+    if what:
+        remedy = (
+            f"trainer {trainer!r} imitates every response it is given; {_build_line(Demonstration)}; or leave the "
+            f"column out, and the rows that nobody should imitate"
+        )
+        raise DataError([Problem(str(file), what, remedy)])

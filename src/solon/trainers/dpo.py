@@ -21,15 +21,12 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from solon.data.records import Checkpoint, Preference, Record
-from solon.trainers.base import Job
+from solon.trainers.base import Job, Together
 from solon.trainers.gradient import GradientTrainer
 
 
-class DPO(GradientTrainer):
-    """Makes the chosen response likelier than the rejected one, relative to the untrained policy."""
-
-    kind: ClassVar[str] = "dpo"
-    consumes: ClassVar[type[Record]] = Preference
+class DPOLoss(GradientTrainer):
+    """Base of trainers that minimise a loss of this kind."""
 
     loss: Literal["sigmoid", "hinge", "robust", "ipo"] = Field(
         default="sigmoid",
@@ -56,11 +53,6 @@ class DPO(GradientTrainer):
         description="Weight of the likelihood of the chosen responses, which keeps them from becoming unlikely "
         "together with the rejected ones; 0 leaves it out.",
     )
-    precompute_reference: bool = Field(
-        default=True,
-        description="Ask the reference once, before training: no second model in memory, faster from the second epoch. "
-        "`false` asks it at every step.",
-    )
 
     @model_validator(mode="after")
     def _smoothing_is_for_robust(self) -> Self:
@@ -71,6 +63,20 @@ class DPO(GradientTrainer):
                 else f"label_smoothing changes nothing under loss {self.loss!r}: take it out, or set loss: robust"
             )
         return self
+
+
+class DPO(DPOLoss):
+    """Makes the chosen response likelier than the rejected one, relative to the untrained policy."""
+
+    kind: ClassVar[str] = "dpo"
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
+    consumes: ClassVar[type[Record]] = Preference
+
+    precompute_reference: bool = Field(
+        default=True,
+        description="Ask the reference once, before training: no second model in memory, faster from the second epoch. "
+        "`false` asks it at every step.",
+    )
 
     def train(self, job: Job) -> Checkpoint:
         """Trains on ``job.dataset`` and writes model or adapter, tokenizer and model card into ``job.out``.

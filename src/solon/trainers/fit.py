@@ -12,6 +12,7 @@ from solon.trainers.base import Lora, Policy
 from solon.trainers.gradient import GradientTrainer
 from solon.trainers.memory import ONLINE, Kind, Phase, Training, Weights, estimate, four_models
 from solon.trainers.parameters import aligned, counts
+from solon.trainers.ppo import USUAL_VALUE_RANK, value_adapter
 from solon.trainers.shapes import shape_of
 
 _WHEN: dict[Phase, str] = {"always": "", "sampling": "while sampling", "training": "while training"}
@@ -104,18 +105,20 @@ def fit(
 
     Raises:
         DataError: the model's configuration is not here, or of a kind that is not counted.
-        RecipeError: the trainer's memory is not known.
+        RecipeError: the trainer's memory is not known, or it trains no encoder-decoders and the model is one.
     """
     if trainer not in get_args(Kind):
         kinds = ", ".join(get_args(Kind))
         raise RecipeError(f"what trainer {trainer!r} needs is not known; estimated are {kinds}")
     kind, shape = cast("Kind", trainer), shape_of(model)
+    _settings(trainer).refuse_encoder_decoder(shape.encoder)
     if lora is None:
         weights = "float32"
-    rows = batch_size or _usual_batch(trainer)
+    rows = batch_size or int(_settings(trainer).model_fields["batch_size"].default)
     offload = _by_unsloth(model, machine, weights, kind=shape.model_type)
-    training = Training(kind, lora, weights, rows, length, rollouts, offload=offload)
-    estimated, counted = estimate(shape, training), counts(shape, trainer, lora)
+    value = value_adapter(USUAL_VALUE_RANK, lora) if kind == "ppo" else None
+    training = Training(kind, lora, weights, rows, length, rollouts, offload=offload, value=value)
+    estimated, counted = estimate(shape, training), counts(shape, trainer, lora, value=value)
     gpu = max(machine.gpus, key=lambda card: card.gib, default=None)
     fits = gpu is not None and gpu.gib >= estimated.card
     return Fit(
@@ -136,14 +139,13 @@ def fit(
     )
 
 
-def _usual_batch(trainer: str) -> int:
-    """The default of the trainer's ``batch_size``; that of all trainers where this one is not installed."""
+def _settings(trainer: str) -> type[GradientTrainer]:
+    """The trainer's class; that of all trainers where this one is not installed."""
     try:
-        fields = load("solon.trainers", trainer).model_fields
+        found = load("solon.trainers", trainer)
     except PluginError:
-        fields = {}
-    field = fields.get("batch_size") or GradientTrainer.model_fields["batch_size"]
-    return int(field.default)
+        found = GradientTrainer
+    return found if issubclass(found, GradientTrainer) else GradientTrainer
 
 
 def _by_unsloth(model: str, machine: Machine, weights: Weights, *, kind: str) -> bool:

@@ -22,6 +22,7 @@ _CLIPPED_AT = 1.0  # gradients of a smaller norm are not clipped by any trainer 
 
 KL = ("objective/kl", "kl")
 _REWARD = ("objective/rewards", "reward")
+_ROUND = "selfplay/round"
 _COUNTS = ("std", "missing", "n")  # what a held-out judge also reports
 _LOSS = re.compile(r"(^|[/_])loss($|/)")
 
@@ -96,6 +97,19 @@ def spike() -> Gauge:
         if usual <= 0:
             return None
         return found[0], found[1] / usual if found[1] > _CLIPPED_AT else 0.0
+
+    return read
+
+
+def each_round(make: Callable[[], Gauge]) -> Gauge:
+    """A gauge that begins anew with each round of a training in rounds, whose data and first steps are others."""
+    gauge, begun = make(), math.nan
+
+    def read(metrics: Metrics) -> Reading | None:
+        nonlocal gauge, begun
+        if (now := metrics.get(_ROUND, begun)) != begun and not math.isnan(now):
+            gauge, begun = make(), now
+        return gauge(metrics)
 
     return read
 

@@ -2,9 +2,9 @@
 
 The advantage of a completion is its reward less the mean reward of its group, in deviations of the group:
 ``A_i = (r_i - mean(r)) / std(r)``. With ``w`` the ratio of a token's likelihood to that under the policy that sampled
-it, the token's loss is ``-min(w A, clip(w, 1 - epsilon, 1 + epsilon_high) A)``, plus ``beta`` times the estimate
-``e^d - d - 1`` of the KL divergence from the reference, with ``d = log reference - log policy``. The losses differ in
-how tokens are averaged:
+it, the token's loss is ``-min(w A, clip(w, 1 - epsilon, 1 + epsilon_high) A)``, plus ``beta w (e^d - d - 1)`` with
+``d = log reference - log policy``: an estimate of the KL divergence from the reference that, with the ratio before it,
+has that divergence's gradient too (DeepSeek-AI 2025, arXiv:2512.02556). The losses differ in how tokens are averaged:
 
 - ``grpo``: over each completion, then over completions, so that tokens of long ones count less.
 - ``dapo``: over all tokens of the step (Yu et al. 2025, arXiv:2503.14476).
@@ -21,7 +21,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from solon.data.records import Checkpoint
-from solon.trainers.base import Job
+from solon.trainers.base import Job, Together
 from solon.trainers.groups import GroupTrainer
 
 
@@ -29,6 +29,7 @@ class GRPO(GroupTrainer):
     """Makes completions likelier that are rewarded above the others of their group."""
 
     kind: ClassVar[str] = "grpo"
+    together: ClassVar[tuple[Together, ...]] = ("ddp",)
 
     loss: Literal["dapo", "grpo", "dr_grpo", "gspo"] = Field(
         default="dapo", description="How tokens are averaged, and ratios taken: see the table."

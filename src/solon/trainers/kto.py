@@ -15,7 +15,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from solon.data.records import Checkpoint, Rating, Record
-from solon.trainers.base import Job
+from solon.trainers.base import Job, Together
 from solon.trainers.gradient import GradientTrainer
 
 
@@ -23,6 +23,7 @@ class KTO(GradientTrainer):
     """Makes desirable responses likelier and undesirable ones less likely, relative to the untrained policy."""
 
     kind: ClassVar[str] = "kto"
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
     consumes: ClassVar[type[Record]] = Rating
 
     beta: float = Field(
@@ -69,6 +70,12 @@ class KTO(GradientTrainer):
             assert bad is not None
             return bad * undesirable / desirable, bad
         return good, good * desirable / undesirable if bad is None else bad
+
+    def _uneven(self, count: int) -> str:
+        if (uneven := super()._uneven(count)) or self._shared(count)[0] > 1:
+            return uneven
+        sees = f"a step sees {self.batch_size * self.gradient_accumulation} rows, of which each of {count} processes"
+        return f"{sees} would have one at once, and kto needs two: raise batch_size or take fewer processes"
 
     def train(self, job: Job) -> Checkpoint:
         """Trains on ``job.dataset`` and writes model or adapter, tokenizer and model card into ``job.out``.

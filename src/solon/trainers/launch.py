@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
+import shutil
 from pathlib import Path
-from typing import IO, assert_never
 
 from solon.data.artifacts import atomic_folder, write_json
 from solon.data.records import Checkpoint
 from solon.errors import TrainingError
 from solon.plugins.base import located
-from solon.trainers.alarms import Alarm
 from solon.trainers.base import Judging, Policy, Trainer
-from solon.trainers.protocol import EVENTS, METRICS_FILE, Assignment, Done, Step, Trouble, Warned
+from solon.trainers.protocol import LAST_GOOD, METRICS_FILE, Assignment
+from solon.trainers.workers import OnAlarm, OnStep, Workers, started_for
 from solon.trainers.workplace import Workplace, training_id
-
-LOG_FILE = "train.log"
-_LOG_TAIL = 15  # lines of the log that an error shows
-_PATIENCE = 10.0  # seconds a worker that was asked to end may take
-
-OnStep = Callable[[int, int, Mapping[str, float]], None]
-OnAlarm = Callable[[Alarm], None]
 
 
 def run_training(
@@ -67,7 +56,6 @@ def run_training(
         TrainingError: it raised something unexpected, or the process died; with the log's last lines.
         StorageError: the disk is full or not writable.
     """
-    log = run_dir / LOG_FILE
     with (
         Workplace.open(run_dir, training_id(trainer, policy, dataset, seed, judging)) as workplace,
         atomic_folder(out) as fresh,
@@ -77,67 +65,54 @@ def run_training(
             trainer, policy, base=base, dataset=dataset, out=fresh, kept=kept, seed=seed, judging=judging
         )
         write_json(workplace.folder / "assignment.json", assignment)
-        environment = _environment(policy, temporary=workplace.temporary)
-        checkpoint = _follow(workplace.folder / "assignment.json", log, environment, on_step, on_alarm)
+        environment = environment_of(policy, temporary=workplace.temporary)
+        places = started_for(trainer)
+        if len(places) < places[0].count:
+            _tell_the_others(assignment)
+        workers = Workers(
+            workplace.folder / "assignment.json",
+            run_dir,
+            environment,
+            places,
+            rows=getattr(trainer, "batch_size", None),
+        )
+        try:
+            checkpoint = workers.follow(on_step, on_alarm)
+        except TrainingError as error:
+            if (left := _last_good(kept, out)) is None:
+                raise
+            raise TrainingError(f"{error}. The policy as it was last kept is in {left}") from error
         (kept / METRICS_FILE).replace(fresh / METRICS_FILE)
         workplace.done = True
     path = Path(os.path.relpath(out / checkpoint.path, run_dir)).as_posix()
     return checkpoint.model_copy(update={"path": path})
 
 
-def _follow(assignment: Path, log: Path, environment: dict[str, str], on_step: OnStep, on_alarm: OnAlarm) -> Checkpoint:
-    """Runs the worker to its end. Whatever interrupts this process ends the worker first."""
-    command = [sys.executable, "-m", "solon.trainers.worker", str(assignment)]
-    end: Done | Trouble | None = None
-    with (
-        log.open("wb") as chatter,
-        subprocess.Popen(  # noqa: S603 - our own module, in our own interpreter
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=chatter, env=environment
-        ) as worker,
-    ):
-        assert worker.stdout is not None
-        try:
-            for event in _events(worker.stdout):
-                match event:
-                    case Step():
-                        on_step(event.step, event.steps, event.metrics)
-                    case Warned():
-                        on_alarm(event.alarm)
-                    case Done() | Trouble():
-                        end = event
-                    case _:
-                        assert_never(event)
-            code = worker.wait()
-        except BaseException:  # Ctrl-C, or a display that failed: in no case leave a training behind
-            _end(worker)
-            raise
-    match end:
-        case Done() if code == 0:
-            return end.checkpoint
-        case Trouble(error=str()):
-            raise end.as_error()
-        case Trouble():
-            raise TrainingError(f"{end.message}\n{_tail(log)}")
-        case _:
-            raise TrainingError(f"the training process {_how_it_ended(code)}\n{_tail(log)}")
+def _tell_the_others(assignment: Assignment) -> None:
+    """Lets ``solon`` in the other processes that were started together take part: ``solon.trainers.joining``."""
+    from solon.trainers.backend.meeting import tell
+
+    tell(assignment.model_dump_json())
 
 
-def _events(stdout: IO[bytes]) -> Iterator[Step | Warned | Done | Trouble]:
-    for line in stdout:
-        yield EVENTS.validate_json(line)
+def _last_good(kept: Path, out: Path) -> Path | None:
+    """Where the checkpoint is that a training left which broke off: beside ``out``, named for its step."""
+    left = max(kept.glob(f"{LAST_GOOD}*"), default=None, key=lambda folder: folder.stat().st_mtime_ns)
+    if left is None:
+        return None
+    place = out.with_name(f"{out.name}-step-{left.name.removeprefix(LAST_GOOD)}")
+    shutil.rmtree(place, ignore_errors=True)
+    left.replace(place)
+    return place
 
 
-def _end(worker: subprocess.Popen[bytes]) -> None:
-    worker.terminate()
-    try:
-        worker.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
+def environment_of(policy: Policy, *, temporary: Path) -> dict[str, str]:
+    """Ours, with what makes a training repeatable and quiet: libraries read it when they are imported.
 
-
-def _environment(policy: Policy, *, temporary: Path) -> dict[str, str]:
-    """Ours, with what makes a training repeatable and quiet: libraries read it when they are imported."""
+    Args:
+        policy: says how many threads.
+        temporary: a folder for what libraries leave lying about.
+    """
     environment = os.environ | {
         "PYTHONHASHSEED": "0",  # PEFT writes sets into adapter_config.json
         "TOKENIZERS_PARALLELISM": "false",
@@ -150,16 +125,3 @@ def _environment(policy: Policy, *, temporary: Path) -> dict[str, str]:
     if Path(located(policy.model)).is_dir():
         environment |= {"HF_HUB_OFFLINE": "1"}
     return environment
-
-
-def _how_it_ended(code: int) -> str:
-    if code >= 0:
-        return f"ended with code {code} before its checkpoint was complete"
-    name = signal.Signals(-code).name
-    reason = "; the system does that when memory runs out: lower train.batch_size" if name == "SIGKILL" else ""
-    return f"was ended by {name}{reason}"
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
-    return "\n".join([f"the last lines of {log}:", *(f"  {line}" for line in lines)] if lines else [f"{log} is empty"])

@@ -27,9 +27,8 @@ _SEQUENCES: dict[Kind, int] = {"dpo": 2, "orpo": 2, "simpo": 2, "reward": 2}
 """Sequences a row, where it is not one."""
 ONLINE: tuple[Kind, ...] = ("grpo", "rloo", "ppo")
 """Those that sample while they train."""
-_WHOLE_LOGITS: tuple[Kind, ...] = ("sft", "dpo", "kto", "grpo", "rloo")
-"""Those run by TRL 1.14, which keeps batch x time x vocabulary; our own losses go through it in chunks."""
 _CHUNK = 2**24  # scores: as solon.trainers.backend.losses makes them
+_TOKENS_OF_SFT = 256  # at once, as TRL's loss for it has it
 _LOGIT = 10  # bytes a logit: in bfloat16, in float32, and its gradient in float32
 _USUAL = Lora()
 _CONTEXT_GIB = 0.6  # of CUDA, outside what is counted
@@ -47,6 +46,7 @@ class Training:
         batch_size: rows in memory at once: a row of ``dpo``, ``orpo``, ``simpo`` and ``reward`` is two sequences.
         length: tokens of prompt and response together.
         rollouts: completions sampled at once, by the trainers that sample.
+        value: the adapters of a value that has its own, on the base or on the reference.
         offload: whether inputs of blocks wait in the machine's memory, as ``unsloth`` has it.
     """
 
@@ -57,6 +57,7 @@ class Training:
     length: int = 1024
     rollouts: int = 64
     offload: bool = False
+    value: Lora | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _weights(shape: Shape, weights: Weights, *, head: bool) -> float:
 
 def _static(shape: Shape, training: Training) -> list[Need]:
     own_head = training.kind != "reward"
-    counted = counts(shape, training.kind, training.lora)
+    counted = counts(shape, training.kind, training.lora, value=training.value)
     state = [
         Need("gradients (float32)", 4 * counted.trainable),
         Need("AdamW state (float32)", 8 * counted.trainable),
@@ -192,4 +193,7 @@ def _logits(shape: Shape, training: Training, tokens: int) -> float:
     if training.kind == "reward":
         return 0
     scores = tokens * shape.vocabulary
-    return _LOGIT * (scores if training.kind in _WHOLE_LOGITS else min(scores, _CHUNK))
+    if training.kind != "sft":
+        return _LOGIT * min(scores, _CHUNK)
+    # transformers' loss of an encoder-decoder has all of them
+    return _LOGIT * (scores if shape.encoder else min(scores, shape.vocabulary * _TOKENS_OF_SFT))

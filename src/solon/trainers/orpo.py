@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from solon.data.records import Checkpoint, Preference, Record
-from solon.trainers.base import Job
+from solon.trainers.base import Job, Together
 from solon.trainers.gradient import GradientTrainer
 
 
@@ -21,6 +21,7 @@ class ORPO(GradientTrainer):
     """Learns the chosen responses and, by the same loss, to prefer them; no reference policy, no SFT before it."""
 
     kind: ClassVar[str] = "orpo"
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
     consumes: ClassVar[type[Record]] = Preference
     usual_rates: ClassVar[tuple[float, float]] = (8e-6, 8e-5)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import dataclass
 
+from solon.errors import DataError
 from solon.trainers.base import Lora
 from solon.trainers.shapes import PARTS, Shape
 
@@ -45,7 +49,7 @@ class Counts:
         return aligned([("parameters", "trainable", "all", "share"), *body, whole])
 
 
-def counts(shape: Shape, kind: str, lora: Lora | None) -> Counts:
+def counts(shape: Shape, kind: str, lora: Lora | None, *, value: Lora | None = None) -> Counts:
     """Counts what trainer ``kind`` moves of a model, all of it or adapters on it.
 
     Args:
@@ -53,6 +57,7 @@ def counts(shape: Shape, kind: str, lora: Lora | None) -> Counts:
         kind: the trainer's; ``ppo`` adds a value head of ``hidden + 1``, and ``reward`` has a head of ``hidden`` in
             place of the model's own.
         lora: the adapters; ``None`` trains all weights.
+        value: those of a value that has its own.
 
     Raises:
         DataError: no matrix of the model has a name that ``lora`` targets.
@@ -64,11 +69,34 @@ def counts(shape: Shape, kind: str, lora: Lora | None) -> Counts:
     if lora is not None:
         adapters = shape.lora(lora.r, lora.target_modules)
         parts += [Count(f"adapters, {part}", size, size) for part, size in adapters.items()]
+    if value is not None:
+        size = sum(shape.lora(value.r, value.target_modules).values())
+        parts.append(Count("value adapters", size, size))
     if kind == "ppo":
         parts.append(Count("value head", shape.hidden + 1, shape.hidden + 1))
     elif kind == "reward":
         parts.append(Count("reward head", shape.hidden, shape.hidden))
     return Counts(tuple(parts))
+
+
+def counts_by_building(model: str, kind: str, lora: Lora | None, *, value: Lora | None = None) -> Counts:
+    """As ``counts``, of any model that transformers can build, in a process of its own; takes some seconds.
+
+    Raises:
+        DataError: it cannot, or not with these adapters.
+    """
+    asked = {
+        "model": model,
+        "kind": kind,
+        "lora": lora.model_dump(mode="json") if lora is not None else None,
+        "value": value.model_dump(mode="json") if value is not None else None,
+    }
+    command = [sys.executable, "-m", "solon.trainers.backend.counting", json.dumps(asked)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    if run.returncode:
+        said = run.stderr.strip().split("\n")[-1]
+        raise DataError(f"{model}: the model cannot be built to count it: {said}")
+    return Counts(tuple(Count(*part) for part in json.loads(run.stdout.strip().split("\n")[-1])))
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:

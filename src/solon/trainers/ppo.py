@@ -8,20 +8,25 @@ and which detail is whose; the defaults are those of Huang et al. 2024 (arXiv:24
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from solon.data.records import Checkpoint
 from solon.plugins.base import Location
-from solon.trainers.base import Job, Lora
+from solon.trainers.base import Job, Lora, Together
 from solon.trainers.rewards import RewardTrainer
+
+_FASTER = 5
+"""How much faster the value learns than the policy, which must stay near what it was."""
 
 
 class PPO(RewardTrainer):
     """Makes likelier what a reward prefers, with a learned value as the measure of what was to be expected."""
 
     kind: ClassVar[str] = "ppo"
+    encoder_decoders: ClassVar[bool] = True
+    together: ClassVar[tuple[Together, ...]] = ("ddp",)
     usual_rates: ClassVar[tuple[float, float]] = (3e-6, 3e-5)
 
     epochs: PositiveInt = Field(default=1, description="How often each prompt is answered in the whole training.")
@@ -41,11 +46,19 @@ class PPO(RewardTrainer):
     warmup_ratio: float = Field(
         default=0.0, ge=0, lt=1, description="Share of the rounds in which the learning rate rises from 0."
     )
-    value_learning_rate: float = Field(
+    value_learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Highest learning rate of the value's own adapter; by default five times that of the policy's, for "
+        "it is held to nothing. With all weights of the policy trained, five times what is usual for adapters. Refused "
+        "where `value_rank` is `null`.",
+    )
+    value_head_rate: float = Field(
         default=0.03,
         gt=0,
         le=1,
-        description="Highest learning rate of the value head: of its bias, and over the width of the network of its "
+        description="Highest learning rate of the value's head: of its bias, and over the width of the network of its "
         "weights, so that a step moves a value about as far in a small network as in a large one.",
     )
     max_new_tokens: PositiveInt = Field(
@@ -68,14 +81,24 @@ class PPO(RewardTrainer):
         default=0.2, gt=0, allow_inf_nan=False, description="How far the value of a token may move in a round."
     )
     value_weight: float = Field(
-        default=0.1, ge=0, allow_inf_nan=False, description="Weight of the value's loss beside the policy's."
+        default=0.1,
+        ge=0,
+        allow_inf_nan=False,
+        description="Weight of the value's loss beside the policy's where `value_rank` is `null`; a value of its own "
+        "needs none, and another weight is refused.",
     )
     entropy_weight: float = Field(
         default=0.0, ge=0, allow_inf_nan=False, description="Reward of a nat of entropy a token, against collapse."
     )
+    value_rank: PositiveInt | None = Field(
+        default=8,
+        description="Rank of the value's own adapter, on the modules of the policy's and on weights that never move; "
+        "`null` lets the value read the policy's states, which move under it: less memory and time, and it knows less.",
+    )
     value_from: Location | None = Field(
         default=None,
-        description="A reward model trained from the same base, whose head the value begins with; zero without.",
+        description="A reward model trained from the same base, whose head the value begins with; without one it "
+        "begins at the mean reward of the first round.",
     )
     kl_coefficient: float = Field(
         default=0.05, ge=0, allow_inf_nan=False, description="Reward that a nat away from the reference costs at first."
@@ -114,6 +137,33 @@ class PPO(RewardTrainer):
             raise ValueError("ppo compares likelihoods of the same tokens, which must not be noisy: set dropout to 0")
         return lora
 
+    @model_validator(mode="after")
+    def _without_effect(self) -> Self:
+        """By values, not by what was set: a training process is sent all settings, defaults among them."""
+        if self.value_rank is None and self.value_learning_rate is not None:
+            raise ValueError(
+                "value_learning_rate is that of the value's own adapter, and with `value_rank: null` it has none: "
+                "leave one of them out"
+            )
+        if self.value_rank is not None and self.value_weight != type(self).model_fields["value_weight"].default:
+            raise ValueError(
+                "value_weight is for a value on the policy's states, and one of its own needs none: set `value_rank: "
+                "null`, or leave it out"
+            )
+        return self
+
+    @property
+    def value_lora(self) -> Lora | None:
+        """The value's own adapter."""
+        return value_adapter(self.value_rank, self.lora)
+
+    @property
+    def peak_value_rate(self) -> float:
+        """``value_learning_rate``, or what follows from the policy's."""
+        if self.value_learning_rate is not None:
+            return self.value_learning_rate
+        return min(1.0, _FASTER * (self.usual_rates[1] if self.lora is None else self.peak_learning_rate))
+
     @property
     def rollouts(self) -> int:
         """Prompts answered in a round."""
@@ -143,3 +193,17 @@ class PPO(RewardTrainer):
 
         with open_rewards(self, job) as score:
             return train_ppo(self, job, score)
+
+
+USUAL_VALUE_RANK: int = PPO.model_fields["value_rank"].default
+
+
+def value_adapter(rank: int | None, lora: Lora | None) -> Lora | None:
+    """The value's adapter: of that rank, where and as strong as the policy's, which Unsloth's kernels ask for.
+
+    On all linear layers where the policy has none.
+    """
+    if rank is None:
+        return None
+    policy = lora or Lora()
+    return Lora(r=rank, alpha=max(1, rank * policy.alpha // policy.r), target_modules=policy.target_modules)

@@ -23,6 +23,8 @@ from solon.trainers.alarms import Alarm
 from solon.trainers.base import Judging, Policy, Trainer
 
 METRICS_FILE = "metrics.jsonl"
+LAST_GOOD = "last-good-"
+"""Begins the name of the folder, beside that file, with the policy of a training that broke off; its step follows."""
 
 
 class _Wire(BaseModel):

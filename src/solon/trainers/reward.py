@@ -9,14 +9,12 @@ With ``s`` the number that the model gives to prompt and response:
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
 from solon.data.records import Checkpoint, Preference, Record
-from solon.trainers import backends
-from solon.trainers.backends import Choice
-from solon.trainers.base import Gives, Job, Policy
+from solon.trainers.base import Gives, Job, Together
 from solon.trainers.gradient import GradientTrainer
 
 
@@ -24,28 +22,17 @@ class Reward(GradientTrainer):
     """Turns the policy into a model that scores responses, for labeling (``classifier``) or as a reward."""
 
     kind: ClassVar[str] = "reward"
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
     consumes: ClassVar[type[Record]] = Preference
     gives: ClassVar[Gives] = "reward model"
     usual_rates: ClassVar[tuple[float, float]] = (1e-5, 1e-4)
 
-    backend: Literal["auto", "plain", "bitsandbytes"] = Field(
-        default="auto",
-        description="What loads and trains the model: `plain` (transformers and peft) or `bitsandbytes` (the same on "
-        "4-bit weights); `auto` goes by the policy.",
-    )
     centering: float = Field(
         default=0.01,
         ge=0,
         allow_inf_nan=False,
         description="Weight of the squared sum of a pair's rewards, which keeps them around 0; 0 leaves it out.",
     )
-
-    def choose_backend(self, policy: Policy) -> Choice:
-        """As for any trainer, but never Unsloth, which has no heads of one number."""
-        self.refuse_missing()
-        if self.backend == "auto" and not policy.load_in_4bit:
-            return Choice("plain", "the policy is not in 4 bits")
-        return backends.chosen("bitsandbytes" if self.backend == "auto" else self.backend, policy, lora=bool(self.lora))
 
     def train(self, job: Job) -> Checkpoint:
         """Trains on ``job.dataset`` and writes model or adapter, tokenizer and model card into ``job.out``.

@@ -6,22 +6,18 @@ A reward that cannot be had (a judge that failed, a rule that could not be appli
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, PositiveInt, field_validator
 
-from solon.data.records import Message, Prompt, Record, Task
-from solon.errors import MissingExtra
+from solon.data.records import Prompt
 from solon.labelers.base import Labeler
-from solon.plugins.base import Plugin, Settings
+from solon.plugins.base import Settings
 from solon.plugins.registry import AnyLabeler
-from solon.trainers.gradient import GradientTrainer
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from solon.trainers.prompted import Asked, PromptTrainer
 
 
 @dataclass(frozen=True)
@@ -32,11 +28,18 @@ class Rewarded:
         total: one a completion, the weighted sum of its parts; ``None`` where any of them is missing.
         parts: by the reward's name, before weighting. In [0, 1], or any finite number where a labeler gives logits.
         held_out: the same of the judges that are not learned from, at the steps at which they are asked.
+        batch: the rewards of all processes' completions, by their place, where these are one's share of them.
     """
 
     total: tuple[float | None, ...]
     parts: Mapping[str, tuple[float | None, ...]]
     held_out: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    batch: Rewarded | None = None
+
+    @property
+    def everyones(self) -> Rewarded:
+        """``batch``, or these where one process trains alone."""
+        return self.batch or self
 
     @classmethod
     def of(
@@ -51,6 +54,16 @@ class Rewarded:
             weighted = [weights[name] * score for name, score in zip(parts, scores, strict=True) if score is not None]
             total.append(math.fsum(weighted) if len(weighted) == len(parts) else None)
         return cls(tuple(total), {name: tuple(scores) for name, scores in parts.items()}, held_out)
+
+    def at(self, places: Sequence[int]) -> Self:
+        """Those of the completions at ``places``, as part of the ``batch`` that this is."""
+        return replace(
+            self,
+            total=tuple(self.total[place] for place in places),
+            parts={name: tuple(scores[place] for place in places) for name, scores in self.parts.items()},
+            held_out={name: tuple(scores[place] for place in places) for name, scores in self.held_out.items()},
+            batch=self,
+        )
 
 
 Score: TypeAlias = Callable[[Sequence[Prompt], Sequence[str]], Rewarded]
@@ -122,10 +135,8 @@ RewardSpec = Annotated[Judges, AfterValidator(_some)]
 """As ``Judges``, at least one."""
 
 
-class RewardTrainer(GradientTrainer):
+class RewardTrainer(PromptTrainer):
     """Base of trainers that write completions to prompts and learn from their rewards."""
-
-    consumes: ClassVar[type[Record]] = Task
 
     reward: RewardSpec = Field(
         description="Who rewards the completions: any labeler, or a list of `{name, weight, labeler}` whose weighted "
@@ -144,12 +155,20 @@ class RewardTrainer(GradientTrainer):
         """Those of its rewards, and those that it does not learn from, in their order."""
         return tuple(reward.labeler for reward in (*self.reward, *self.held_out_judge))
 
-    def completions_of(self, prompts: int) -> tuple[int, int]:
-        """How many completions a prompt gets at once, and how many prompts are taken in all, repeated ones counted.
+    def teachers(self) -> tuple[Labeler, ...]:
+        """Those of its rewards."""
+        return tuple(reward.labeler for reward in self.reward)
 
-        It is what ``solon plan`` counts rewards by; the default takes each prompt once an epoch.
-        """
-        return 1, prompts * self.epochs
+    def asked(self, prompts: int, held_out: int) -> Iterator[Asked]:
+        """Its rewards, and whom it does not learn from. Held-out prompts are counted too, so that it is the most."""
+        del held_out
+        at_once, in_all = self.completions_of(prompts)
+        for key, judges, every in (
+            ("reward", self.reward, 1),
+            ("held_out_judge", self.held_out_judge, self.check_every),
+        ):
+            for number, judge in enumerate(judges):
+                yield Asked(key.replace("_", " "), f"{key}.{number}", judge.labeler, at_once, in_all / every)
 
     @property
     def steps_a_scoring(self) -> int:
@@ -162,19 +181,4 @@ class RewardTrainer(GradientTrainer):
         waits = (
             "is asked in batches of its provider, which take hours, and each step waits for its rewards: `batch: false`"
         )
-        return [*super().problems(), *Plugin.problems(self), *(f"{name} {waits}" for name in dict.fromkeys(slow))]
-
-    def refuse_missing(self) -> None:
-        """Raises ``MissingExtra`` when a package is not installed."""
-        if super().problems():
-            raise MissingExtra(f"trainer {self.kind!r}", "train")
-
-
-def prompts_of(rows: pa.Table) -> list[Prompt]:
-    """The prompts of a dataset of tasks, with topic and reference answer where it has them."""
-    prompts = []
-    for row in rows.to_pylist():
-        said = row["prompt"]
-        messages = [Message(role="user", content=said)] if isinstance(said, str) else map(Message.model_validate, said)
-        prompts.append(Prompt(messages=tuple(messages), topic=row.get("topic"), reference=row.get("reference")))
-    return prompts
+        return [*super().problems(), *(f"{name} {waits}" for name in dict.fromkeys(slow))]

@@ -12,7 +12,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from solon.data.records import Checkpoint
-from solon.trainers.base import Job
+from solon.trainers.base import Job, Together
 from solon.trainers.groups import GroupTrainer
 
 
@@ -20,6 +20,7 @@ class RLOO(GroupTrainer):
     """Makes completions likelier that are rewarded above the mean of the others of their group."""
 
     kind: ClassVar[str] = "rloo"
+    together: ClassVar[tuple[Together, ...]] = ("ddp",)
 
     beta: float = Field(
         default=0.05,

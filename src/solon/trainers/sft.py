@@ -1,6 +1,7 @@
-"""Supervised fine-tuning, run by TRL: the mean negative log-likelihood of a response's tokens, its end among them.
+"""Supervised fine-tuning: the mean negative log-likelihood of a response's tokens, its end among them.
 
-The prompt's tokens are no part of the loss: what users write is not to be imitated.
+Run by TRL, or of encoder-decoders by transformers. The prompt's tokens are no part of the loss: what users write is not
+to be imitated.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from solon.data.records import Checkpoint, Demonstration, Record
-from solon.trainers.base import Job
+from solon.trainers.base import Job, Together
 from solon.trainers.gradient import GradientTrainer
 
 
@@ -16,8 +17,10 @@ class SFT(GradientTrainer):
     """Makes the policy imitate responses: the best of those that were judged, or what revisions ended with."""
 
     kind: ClassVar[str] = "sft"
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
     consumes: ClassVar[type[Record]] = Demonstration
     usual_rates: ClassVar[tuple[float, float]] = (2e-5, 2e-4)
+    encoder_decoders: ClassVar[bool] = True
 
     def train(self, job: Job) -> Checkpoint:
         """Trains on ``job.dataset`` and writes model or adapter, tokenizer and model card into ``job.out``.

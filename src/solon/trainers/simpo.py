@@ -15,7 +15,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from solon.data.records import Checkpoint, Preference, Record
-from solon.trainers.base import Job
+from solon.trainers.base import Job, Together
 from solon.trainers.gradient import GradientTrainer
 
 
@@ -23,6 +23,7 @@ class SimPO(GradientTrainer):
     """Makes the chosen response likelier a token than the rejected one, by a margin and without a reference policy."""
 
     kind: ClassVar[str] = "simpo"
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
     consumes: ClassVar[type[Record]] = Preference
     usual_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-5)
 

@@ -8,7 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from solon.trainers.alarms import Alarm, Alarms, Limit
-from solon.trainers.gauges import KL, Gauge, Metrics, divergence, fall, first, lasting, length, not_numbers, spike
+from solon.trainers.gauges import (
+    KL,
+    Gauge,
+    Metrics,
+    divergence,
+    each_round,
+    fall,
+    first,
+    lasting,
+    length,
+    not_numbers,
+    spike,
+)
 
 _REST = 0.1  # an alarm is raised again only after its number was this share of the limit on the right side of it
 _LARGEST = sys.float_info.max  # what is larger is no JSON
@@ -78,8 +90,8 @@ class Watch:
             "clipped": first("completions/clipped", "completions/clipped_ratio"),
             "clip_ratio": first("policy/clip_fraction", "clip_ratio/region_mean", "clip_ratio"),
             "length": length(longest),
-            "chosen_logps": fall(),
-            "grad_norm": spike(),
+            "chosen_logps": each_round(fall),
+            "grad_norm": each_round(spike),
             "nan": not_numbers,
         }
         self._armed = [_Armed(name, gauge, getattr(settings, name)) for name, gauge in gauges.items()]

@@ -1,5 +1,7 @@
 """The training process: ``python -m solon.trainers.worker assignment.json``, started by ``solon.trainers.launch``.
 
+There may be several that train together; the first of them answers, and the others say only how they ended.
+
 It is a process of its own because trainers patch libraries, seed global random numbers, hold the GPU's memory until
 they end, and may be killed for it. It ends by itself when the process that started it is gone, however that one died.
 """
@@ -23,6 +25,7 @@ from solon.trainers.alarms import ended_by
 from solon.trainers.base import Job, Policy, Trainer
 from solon.trainers.curves import Curves
 from solon.trainers.protocol import Assignment, Done, Event, Step, Trouble, Warned
+from solon.trainers.several import Place, refuse_others, refuse_together
 from solon.trainers.watch import Watch
 
 
@@ -50,6 +53,11 @@ def _train(assignment: Assignment, answer: Callable[[Event], None]) -> Checkpoin
     with base_folder(assignment.base):
         trainer: Trainer = load(assignment.group, settings.pop("kind")).model_validate(settings)
         policy = Policy.model_validate(assignment.policy)
+    here = Place.here()
+    refuse_together(trainer, here)
+    refuse_others(assignment.kept / "trainer", here)
+    if here.rank > 0:  # the first speaks for all
+        return _followed(assignment, trainer, policy)
     watch = Watch(trainer.alarms, longest=trainer.longest_completion)
 
     def warn(step: int, steps: int, metrics: Mapping[str, float]) -> None:
@@ -67,18 +75,30 @@ def _train(assignment: Assignment, answer: Callable[[Event], None]) -> Checkpoin
             answer(Step(step=step, steps=steps, metrics=curves.add(step, steps, metrics)))
             warn(step, steps, metrics)
 
-        return trainer.train(
-            Job(
-                policy=policy,
-                dataset=assignment.dataset,
-                out=assignment.out,
-                seed=assignment.seed,
-                report=report,
-                kept=assignment.kept / "trainer",
-                go_on_from=curves.go_on_from,
-                judging=assignment.judging,
-            )
-        )
+        return trainer.train(_job(assignment, policy, report, curves.go_on_from))
+
+
+def _followed(assignment: Assignment, trainer: Trainer, policy: Policy) -> Checkpoint:
+    """What a process does that is not the first: the same work, of which it tells nothing."""
+    return trainer.train(_job(assignment, policy, lambda _step, _steps, _metrics: None, lambda _step: {}))
+
+
+def _job(
+    assignment: Assignment,
+    policy: Policy,
+    report: Callable[[int, int, Mapping[str, float]], None],
+    go_on_from: Callable[[int], Mapping[str, float]],
+) -> Job:
+    return Job(
+        policy=policy,
+        dataset=assignment.dataset,
+        out=assignment.out,
+        seed=assignment.seed,
+        report=report,
+        kept=assignment.kept / "trainer",
+        go_on_from=go_on_from,
+        judging=assignment.judging,
+    )
 
 
 @contextlib.contextmanager

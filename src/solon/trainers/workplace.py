@@ -15,6 +15,9 @@ from solon.data.records import digest
 from solon.errors import StorageError
 from solon.trainers.base import Judging, Policy, Trainer
 
+_LEFT_OUT = ("alarms", "processes", "fsdp")
+"""Settings that name no other training: what an alarm ended goes on from what was kept once its limit is another, and
+what other processes kept is not cleared away in silence but refused (``solon.trainers.several``)."""
 _DECIDING = ("solon", "torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "unsloth")
 """Packages of which another version may give other weights."""
 
@@ -24,8 +27,7 @@ def training_id(trainer: Trainer, policy: Policy, dataset: Path, seed: int, judg
     files = [dataset] if dataset.is_file() else sorted(dataset.glob("*.parquet"))
     return digest(
         {
-            # without alarms: what one of them ended goes on from what was kept once its limit is another
-            "trainer": {name: value for name, value in trainer.effects().items() if name != "alarms"},
+            "trainer": {name: value for name, value in trainer.effects().items() if name not in _LEFT_OUT},
             "policy": policy.model_dump(mode="json"),
             "dataset": {file.name: sha256_of(file) for file in files},
             "seed": seed,

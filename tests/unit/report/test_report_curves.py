@@ -35,6 +35,13 @@ def test_a_reward_model_has_its_margin_and_accuracy_drawn():
     assert list(figures(steps)) == ["loss", "margins", "accuracies"]
 
 
+def test_rounds_have_their_win_rates_drawn():
+    """One point a round, at its last step."""
+    steps = [*STEPS, {"step": 10.0, "selfplay/win_rate": 0.7}, {"step": 29.0, "selfplay/win_rate": 0.5}]
+    assert list(figures(steps)) == ["loss", "margins", "win_rate"]
+    assert "Win rate against the last round" in figures(steps)["win_rate"]
+
+
 def test_long_runs_are_thinned_and_keep_their_last_point():
     """10,000 steps weigh no more than 400 points of about 22 bytes and the frame."""
     steps = [{"step": float(step), "loss": float(step % 7)} for step in range(10_000)]

@@ -44,3 +44,23 @@ def test_a_change_within_chance_neither_rose_nor_fell(make_run):
     metrics = [metric for metric in summarise(make_run()).metrics if metric.name == "accuracy/greedy"]
     summary = summarise(make_run(metrics=metrics))
     assert headline(summary) == "Greedy accuracy went from 99.0% to 98.7% (within chance) of 600 held-out prompts."
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence"),
+    [
+        (
+            {"eval_accuracy": 0.9375, "accuracy": 1.0},
+            "Trained a reward model, which prefers the better response in 93.8% of held-out pairs.",
+        ),
+        ({"accuracy": 1.0}, "Trained a reward model; no pairs were held out to measure it on."),
+    ],
+    ids=["held-out", "none-held-out"],
+)
+def test_a_reward_model_is_measured_by_its_training(make_run, record, metrics, sentence):
+    """No stage comes after it, so "not evaluated yet" would promise one."""
+    trained = record["stages"]["train"]
+    trained["summary"] |= {"gives": "reward model"}
+    trained["summary"]["checkpoint"] |= {"trainer": "reward", "metrics": metrics}
+    record["stages"] = {"train": trained}
+    assert headline(summarise(make_run(run=record))) == sentence

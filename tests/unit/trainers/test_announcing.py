@@ -48,11 +48,11 @@ def test_the_backend_and_its_reason_come_first_and_then_the_table(tmp_path):
     assert metrics == {"parameters/trainable": 16, "parameters/all": 212 + 16}
 
 
-def test_a_reward_model_is_never_said_to_be_trained_by_unsloth(tmp_path):
-    """Its setting does not offer it; that of DPO does."""
+def test_a_reward_model_is_trained_by_what_trains_a_policy(tmp_path):
+    """Unsloth makes one where it has a GPU."""
     four_bit = policy(tmp_path, load_in_4bit=True)
     said = [announced(trainer, four_bit, ALL)[0][0] for trainer in (DPO(lora=Lora()), Reward(lora=Lora()))]
-    assert [line.split(":")[0] for line in said] == ["backend unsloth", "backend bitsandbytes"]
+    assert [line.split(":")[0] for line in said] == ["backend unsloth", "backend unsloth"]
 
 
 def test_what_this_machine_cannot_do_is_an_error_before_the_training_process_starts(tmp_path):
@@ -63,11 +63,10 @@ def test_what_this_machine_cannot_do_is_an_error_before_the_training_process_sta
         announced(DPO(lora=Lora(), backend="unsloth"), policy(tmp_path), Machine())
 
 
-def test_a_model_that_is_not_counted_is_trained_all_the_same(tmp_path):
+def test_a_model_that_cannot_be_counted_is_trained_all_the_same():
     """A line says why there is no table."""
-    lines, metrics = announced(DPO(), policy(tmp_path, config={"model_type": "mamba"}), Machine())
-    assert "parameters are not counted: " in lines[1]
-    assert "models of type 'mamba' are not counted" in lines[1]
+    lines, metrics = announced(DPO(), Policy(model="org/elsewhere"), Machine())
+    assert "parameters are not counted: org/elsewhere: there is no config.json of this model here" in lines[1]
     assert metrics == {}
 
 

@@ -32,8 +32,8 @@ def test_the_parts_add_up_to_what_is_said():
     [
         ((LARGE,), True, "It fits: NVIDIA H100 has 79.6 GiB."),
         ((SMALL, LARGE), True, "It fits: NVIDIA H100"),
-        ((SMALL,), False, "NVIDIA T4 has 7.5 GiB, 3.7 too few. Lower --batch-size, --length, --rollouts."),
-        ((), False, "There is no NVIDIA GPU here; one with 11.2 GiB free would do."),
+        ((SMALL,), False, "NVIDIA T4 has 7.5 GiB, 4.0 too few. Lower --batch-size, --length, --rollouts."),
+        ((), False, "There is no NVIDIA GPU here; one with 11.5 GiB free would do."),
     ],
     ids=["large", "both", "small", "none"],
 )
@@ -61,7 +61,7 @@ def test_the_doctor_prints_the_memory_by_part():
     """From the configuration alone, which is in the package for this model."""
     shown = CliRunner().invoke(app, ["doctor", "--model", LLAMA, "--trainer", "ppo", "--batch-size", "8"])
     assert shown.exit_code == 0
-    assert "41,947,137 of 8,072,208,385 parameters are trained" in shown.stdout
+    assert "62,918,657 of 8,093,179,905 parameters are trained" in shown.stdout
     assert "  base weights (nf4)                              5.31\n" in shown.stdout
     assert "four models in bfloat16 take 57.9 GiB for their weights alone" in shown.stdout
 

@@ -34,6 +34,13 @@ def test_ppo_on_one_4_bit_base_of_8b_stands_at_about_6_gib(r, gib):
     assert estimate(LLAMA, Training("ppo", lora=Lora(r=r))).static == pytest.approx(gib, abs=0.005)
 
 
+def test_a_value_of_its_own_costs_16_bytes_a_parameter_of_its_adapter():
+    """r=8 on all linear layers has 20,971,520: 0.31 GiB beside the policy's 0.625, on a base of 5.31."""
+    alone, own = (estimate(LLAMA, Training("ppo", value=value)).static for value in (None, Lora(r=8)))
+    assert (own - alone) * GIB == pytest.approx(16 * ADAPTERS / 2)
+    assert own <= 1.25 * estimate(LLAMA, Training("dpo")).static
+
+
 def test_four_models_in_bfloat16_take_57_9_gib_for_their_weights():
     """2 bytes x (2 x 8.03e9 + 2 x 7.50e9): value and reward model have a scalar head."""
     assert four_models(LLAMA) == pytest.approx(57.9, abs=0.05)
@@ -76,10 +83,12 @@ def test_4_bit_weights_are_not_trained_themselves():
         estimate(LLAMA, Training("dpo", lora=None))
 
 
-def test_our_own_losses_hold_16_million_scores_at_a_time_and_trl_all_of_them():
-    """A row of ours is two sequences, as of DPO: 8 x 2 x 1024 x 128256 scores."""
-    scores = {kind: parts(estimate(LLAMA, Training(kind)))["logits"] / 10 for kind in ("dpo", "simpo", "ppo")}
-    assert scores == {"dpo": 16384 * 128256, "simpo": 2**24, "ppo": 2**24}
+def test_16_million_scores_are_held_at_a_time_and_those_of_256_tokens_by_trls_loss_for_sft():
+    """Whatever the batch: DPO's default has 8 x 2 x 1024 x 128256. A small batch has no more than it has."""
+    scores = {kind: parts(estimate(LLAMA, Training(kind)))["logits"] / 10 for kind in ("dpo", "simpo", "grpo", "sft")}
+    assert scores == {"dpo": 2**24, "simpo": 2**24, "grpo": 2**24, "sft": 256 * 128256}
+    few = Training("dpo", batch_size=1, length=32)
+    assert parts(estimate(LLAMA, few))["logits"] == 10 * 2 * 32 * 128256
 
 
 def test_a_reward_model_has_no_logits():

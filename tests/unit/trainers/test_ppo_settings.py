@@ -37,9 +37,11 @@ def test_importing_ppo_imports_no_torch():
         ({"gae_lambda": 1.1}, "gae_lambda"),
         ({"clip": 0}, "clip"),
         ({"clip": 1}, "clip"),
+        ({"value_rank": 0}, "value_rank"),
         ({"value_clip": 0}, "value_clip"),
         ({"value_weight": -1}, "value_weight"),
         ({"value_learning_rate": 2}, "value_learning_rate"),
+        ({"value_head_rate": 0}, "value_head_rate"),
         ({"entropy_weight": -1}, "entropy_weight"),
         ({"kl_coefficient": -1}, "kl_coefficient"),
         ({"kl_coefficient": float("inf")}, "kl_coefficient"),
@@ -57,6 +59,31 @@ def test_a_setting_out_of_its_range_is_refused_where_it_is(settings, place):
     with pytest.raises(ValidationError) as caught:
         PPO(reward=REWARD, **settings)
     assert [error["loc"][0] for error in caught.value.errors()] == [place]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"value_weight": 0.5}, "value_weight is for a value on the policy's states, .*: set `value_rank: null`, or"),
+        ({"value_rank": None, "value_learning_rate": 1e-3}, "value_learning_rate is that of the value's own adapter"),
+    ],
+    ids=["weight", "rate"],
+)
+def test_a_setting_that_would_do_nothing_is_refused(settings, said):
+    """Whoever tunes it would see no effect, and not why."""
+    with pytest.raises(ValidationError, match=said):
+        PPO(reward=REWARD, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"value_rank": None, "value_weight": 0.5}, {"value_learning_rate": 1e-3}],
+    ids=["none", "weight", "rate"],
+)
+def test_what_a_training_process_is_sent_is_not_refused(settings):
+    """All settings, as they were or by default."""
+    sent = PPO(reward=REWARD, **settings).settings()
+    assert PPO.model_validate({name: value for name, value in sent.items() if name != "kind"}).settings() == sent
 
 
 def test_a_reward_must_be_named():
@@ -89,3 +116,26 @@ def test_every_setting_says_what_it_means():
     """Descriptions become the documentation of the JSON Schema that editors show."""
     described = {name: bool(field.description) for name, field in PPO.model_fields.items()}
     assert described == dict.fromkeys(described, True)
+
+
+def test_the_value_learns_five_times_as_fast_as_the_policy():
+    """Unless it is said otherwise; where all weights are the policy's, as an adapter usually learns: 5 x 3e-5."""
+    assert PPO(reward=REWARD, lora=Lora(), learning_rate=1e-3).peak_value_rate == pytest.approx(5e-3)
+    assert PPO(reward=REWARD, learning_rate=1e-6).peak_value_rate == pytest.approx(1.5e-4)
+    assert PPO(reward=REWARD, lora=Lora(), learning_rate=0.5).peak_value_rate == 1.0
+    assert PPO(reward=REWARD, value_learning_rate=1e-3).peak_value_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("settings", "value"),
+    [
+        ({}, Lora(r=8, alpha=16)),
+        ({"lora": {"r": 32, "alpha": 32, "target_modules": ["q", "v"]}}, Lora(r=8, alpha=8, target_modules=("q", "v"))),
+        ({"lora": {"r": 16, "alpha": 1}, "value_rank": 4}, Lora(r=4, alpha=1)),
+        ({"value_rank": None}, None),
+    ],
+    ids=["all weights", "some modules", "weak", "on the policy's states"],
+)
+def test_the_values_adapter_is_where_the_policys_is_and_as_strong(settings, value):
+    """Alpha over r is the policy's: 32 / 32 is 8 / 8; it is at least 1, as a rank of 4 at 1 / 16 would be 1 / 4."""
+    assert PPO(reward=REWARD, **settings).value_lora == value

@@ -11,9 +11,11 @@ import pytest
 from pydantic import ValidationError
 
 from solon.data.records import Message, Prompt
+from solon.errors import DataError
 from solon.plugins.registry import load
+from solon.trainers.dataset import prompts_of
 from solon.trainers.grpo import GRPO
-from solon.trainers.rewards import Rewarded, prompts_of
+from solon.trainers.rewards import Rewarded
 from solon.trainers.rloo import RLOO
 
 RULES = {"kind": "rules", "rules": {"short": {"length": "words", "max": 3}}}
@@ -117,6 +119,7 @@ def test_a_held_out_judge_is_read_as_a_reward_is() -> None:
     assert trainer(RULES).held_out_judge == trainer(RULES, held_out_judge=None).held_out_judge == ()
     made = trainer(RULES, held_out_judge=JUDGE)
     assert [labeler.kind for labeler in made.labelers()] == ["rules", "rating"]
+    assert [labeler.kind for labeler in made.teachers()] == ["rules"]
     with pytest.raises(ValidationError, match="two rewards are called 'rating'"):
         trainer(RULES, held_out_judge=[JUDGE, JUDGE])
 
@@ -131,8 +134,26 @@ def test_completions_are_counted_for_a_plan() -> None:
 def test_prompts_are_read_with_topic_and_reference() -> None:
     """Rewards may ask for both; a text is a user's turn."""
     table = pa.Table.from_pylist([{"prompt": [{"role": "user", "content": "1?"}], "topic": "sums", "reference": "1"}])
-    assert prompts_of(table) == [Prompt.of("1?", topic="sums", reference="1")]
-    assert prompts_of(pa.table({"prompt": ["1?"]})) == [Prompt(messages=(Message(role="user", content="1?"),))]
+    assert prompts_of(table, "prompts") == [Prompt.of("1?", topic="sums", reference="1")]
+    assert prompts_of(pa.table({"prompt": ["1?"]}), "prompts") == [
+        Prompt(messages=(Message(role="user", content="1?"),))
+    ]
+
+
+def test_what_is_no_prompt_is_named_by_its_row_and_by_what_is_wrong() -> None:
+    """A role that no chat has, a message without a text, and nobody who says anything."""
+    good = [{"role": "user", "content": "1?"}]
+    for bad, what in (
+        ([{"role": "oracle", "content": "1?"}], "role: Input should be 'system', 'user' or 'assistant'"),
+        ([{"role": "user", "content": None}], "content: Input should be a valid string"),
+        ([], "messages: Tuple should have at least 1 item"),
+    ):
+        with pytest.raises(DataError) as caught:
+            prompts_of(pa.table({"prompt": [good, bad]}), "train.parquet")
+        (problem,) = caught.value.problems
+        assert problem.where == "train.parquet, row 2"
+        assert problem.what.startswith(f"the prompt is none: {what}")
+        assert problem.remedy
 
 
 def test_both_are_found_through_their_entry_points_without_torch() -> None:

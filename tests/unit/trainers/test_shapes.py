@@ -55,6 +55,14 @@ def test_the_value_head_of_flan_t5_base_has_769_parameters():
     assert (table.trainable, table.all) == (3_538_944 + 769, 251_116_800 + 769)
 
 
+def test_a_values_own_adapters_are_counted_by_themselves():
+    """r=8 where the policy has r=32: a quarter of 3,538,944."""
+    lora = Lora(r=32, target_modules=("q", "v"))
+    table = counts(shape_of(FLAN), "ppo", lora, value=Lora(r=8, target_modules=("q", "v")))
+    assert {count.part: count.trainable for count in table.parts}["value adapters"] == 3_538_944 // 4
+    assert table.trainable == 3_538_944 * 5 // 4 + 769
+
+
 def test_a_reward_model_has_a_head_of_its_own_in_place_of_the_models():
     """The matrix over the vocabulary is not loaded at all."""
     table = counts(shape_of(LLAMA), "reward", None)

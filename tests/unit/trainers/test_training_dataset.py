@@ -5,8 +5,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from solon.data.layout import COLUMNS
-from solon.data.records import Demonstration, Preference
+from solon.data.records import Demonstration, Preference, Rating, Task
 from solon.errors import DataError
+from solon.stages.train import DATASET_OF
 from solon.trainers.dataset import read_rows
 
 PAIR = {
@@ -63,8 +64,46 @@ def test_a_dataset_of_another_kind_is_refused_with_what_it_has_and_what_is_wante
     assert str(caught.value) == (
         f"{tmp_path}/train.parquet: has the columns 'prompt', 'completion', 'label', so its rows are Rating records "
         "(trainer 'dpo' learns from Preference records: 'prompt', 'chosen', 'rejected'; "
-        "`solon build RECIPE` builds them from judgments)"
+        "`solon build RECIPE` builds them from judgments, into datasets/preference)"
     )
+
+
+@pytest.mark.parametrize(("record", "trainer"), [(Demonstration, "sft"), (Task, "ppo"), (Rating, "kto")])
+def test_the_build_line_names_the_folder_that_the_train_stage_reads(record, trainer, tmp_path):
+    """Prompts are built of prompts, and nothing else is."""
+    write(tmp_path, [{"text": "x"}])
+    source = "prompts" if record is Task else "judgments"
+    line = f"`solon build RECIPE` builds them from {source}, into datasets/{DATASET_OF[record]}"
+    with pytest.raises(DataError) as caught:
+        read_rows(tmp_path, record, trainer=trainer)
+    assert line in str(caught.value)
+
+
+RESPONSE = {"prompt": PAIR["prompt"], "completion": PAIR["chosen"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([{"label": True}, {"label": False}, {"label": None}], "2 of 3 rows have a `label` that is not true"),
+        ([{"score": 0.25}, {"score": 0.75}], "its rows have a `score` each, and not the same: 2 responses"),
+    ],
+    ids=["ratings", "scored"],
+)
+def test_judged_responses_are_no_demonstrations(values, says, tmp_path):
+    """Their columns are those of demonstrations and one more; the bad ones would be imitated without a word."""
+    write(tmp_path, [RESPONSE | value for value in values])
+    with pytest.raises(DataError, match=says) as caught:
+        read_rows(tmp_path, Demonstration, trainer="sft")
+    assert "trainer 'sft' imitates every response" in str(caught.value)
+    assert "`solon build RECIPE` builds them from judgments, into datasets/sft" in str(caught.value)
+
+
+@pytest.mark.parametrize("more", [{"label": True}, {"label": "positive"}, {"score": 1.0}, {"score": "A"}])
+def test_columns_of_those_names_that_say_nothing_bad_are_left_aside(more, tmp_path):
+    """All desirable, or something else that is called so."""
+    write(tmp_path, [RESPONSE | more] * 2)
+    assert read_rows(tmp_path, Demonstration, trainer="sft").counts() == {"train": 2}
 
 
 def test_a_held_out_split_of_another_kind_is_refused_too(tmp_path):

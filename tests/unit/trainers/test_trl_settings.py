@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from solon.data.records import Demonstration, Preference, Rating
 from solon.plugins.registry import load
-from solon.trainers.base import Lora, Policy
 from solon.trainers.dpo import DPO
 from solon.trainers.kto import KTO
 from solon.trainers.reward import Reward
@@ -54,7 +53,6 @@ def test_every_setting_says_what_it_means(kind):
         ("sft", {"beta": 0.1}, "beta"),
         ("sft", {"save_every": 0}, "save_every"),
         ("reward", {"centering": -1}, "centering"),
-        ("reward", {"backend": "unsloth"}, "backend"),
     ],
 )
 def test_a_setting_out_of_its_range_is_refused_where_it_is(kind, settings, place):
@@ -87,8 +85,3 @@ def test_how_often_a_step_is_kept_makes_no_other_training():
     assert DPO(save_every=3).settings() != DPO().settings()
     assert [DPO().steps_between_saves(steps) for steps in (1, 19, 20, 100)] == [1, 1, 2, 10]
     assert DPO(save_every=7).steps_between_saves(100) == 7
-
-
-def test_a_reward_model_is_never_trained_by_unsloth():
-    """Its models have no head of one number, and it would not say so."""
-    assert Reward(lora=Lora()).choose_backend(Policy(model="org/name")).name == "plain"

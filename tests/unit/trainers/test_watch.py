@@ -69,6 +69,16 @@ QUIET = {
 }
 
 
+def test_a_training_in_rounds_is_measured_by_each_round_alone():
+    """The second begins with other responses, 30 nats less likely, and steps as long as those of the first."""
+    rounds = [1.0] * 12 + [2.0] * 12
+    falls = [-10.0] * 12 + [-40.0] * 12
+    norms = [5.5] * 2 + [0.5] * 10 + [5.5] * 2 + [0.5] * 10
+    assert raised(curve(selfplay__round=rounds, logps__chosen=falls, grad_norm=norms)) == []
+    together = raised(curve(logps__chosen=falls, grad_norm=norms))
+    assert [(name, step) for name, step, _ in together] == [("grad_norm", 13), ("chosen_logps", 17)]
+
+
 @pytest.mark.parametrize("name", FIRES)
 def test_each_alarm_is_raised_where_its_number_crosses_the_limit(name):
     """Computed by hand; both our names and TRL's are read."""

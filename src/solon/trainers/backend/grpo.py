@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
-from solon.data.records import Checkpoint, Message, Prompt
-from solon.errors import DataError, Problem
+from solon.data.records import Checkpoint
+from solon.errors import TrainingError
+from solon.trainers.backend.few_scores import FewScoresOnline
+from solon.trainers.backend.processes import Processes
+from solon.trainers.backend.reporting import REMEDY
 from solon.trainers.backend.resuming import Resumable
-from solon.trainers.backend.rewards import curves, open_rewards
+from solon.trainers.backend.rewards import curves, open_rewards, shared
 from solon.trainers.backend.trl import Prepared, train_with_trl
 from solon.trainers.base import Job
+from solon.trainers.dataset import Rows, prompt_of, prompts_of
 from solon.trainers.rewards import Score
 
 if TYPE_CHECKING:
-    from solon.trainers.groups import GroupTrainer
     from solon.trainers.grpo import GRPO
     from solon.trainers.rloo import RLOO
 
@@ -34,33 +35,54 @@ REPORTED = (
 )
 
 
+_NO_PROBABILITIES = ("probability tensor contains", "device-side assert")
+"""What torch says when it is to sample from what is not a number."""
+
+
 class _Rewarded(Resumable):
-    """What both trainers share: the rewards of the completions that were sampled last."""
+    """What both trainers share: the rewards of the completions that were sampled last, here and by all processes."""
 
     score: Score
     totals: Sequence[float | None] = ()
+    everyones: Sequence[float | None] = ()
 
     def reward(self, prompts: list[Any], completions: list[Any], log_metric: Any, **columns: Any) -> list[float | None]:
         """TRL's reward function: one number a completion, ``None`` where it is missing."""
         topics, references = (columns.get(name) or [None] * len(prompts) for name in ("topic", "reference"))
-        asked = list(map(_prompt, prompts, topics, references))
+        rows = zip(prompts, topics, references, strict=True)
+        asked = [
+            prompt_of({"prompt": one, "topic": topic, "reference": answer}, "prompts") for one, topic, answer in rows
+        ]
         rewarded = self.score(asked, list(map(_text, completions)))
-        for name, value in curves(rewarded).items():
+        for name, value in curves(rewarded.everyones).items():  # the same in each process, whose mean is logged
             log_metric(name, value)
-        self.totals = rewarded.total
+        self.totals, self.everyones = rewarded.total, rewarded.everyones.total
         return list(rewarded.total)
 
     def _generate_and_score_completions(self, inputs: Any) -> Any:
-        """As TRL's, which counts groups whose rewards are all alike otherwise: none that lacks one, nor with a KL."""
-        output = super()._generate_and_score_completions(inputs)
-        starts = range(0, len(self.totals), self.num_generations)
-        groups = [self.totals[start : start + self.num_generations] for start in starts]
-        alike = torch.tensor([float(len({*group} - {None}) <= 1) for group in groups], device=self.accelerator.device)
-        self._metrics["train"]["frac_reward_zero_std"][-1] = self.accelerator.gather(alike).mean().item()
+        """As TRL's, which counts groups whose rewards are all alike otherwise: none that lacks one, nor with a KL.
+
+        Raises:
+            TrainingError: the policy's probabilities are not numbers, so that nothing can be sampled.
+        """
+        try:
+            output = super()._generate_and_score_completions(inputs)
+        except RuntimeError as error:  # torch has no class of its own for it, on a GPU not even a message
+            if not any(sign in str(error) for sign in _NO_PROBABILITIES):
+                raise
+            raise TrainingError(
+                f"the policy's probabilities are not numbers at step {self.state.global_step + 1} of "
+                f"{self.state.max_steps}, so training stopped and nothing of that step was kept: {REMEDY}"
+            ) from error
+        # a group may be shared by several processes
+        starts = range(0, len(self.everyones), self.num_generations)
+        groups = [self.everyones[start : start + self.num_generations] for start in starts]
+        alike = sum(len({*group} - {None}) <= 1 for group in groups)
+        self._metrics["train"]["frac_reward_zero_std"][-1] = alike / len(groups)
         return output
 
 
-class _GRPO(_Rewarded, GRPOTrainer):  # type: ignore[misc]  # TRL is not followed by mypy
+class _GRPO(_Rewarded, FewScoresOnline, GRPOTrainer):  # type: ignore[misc]  # TRL is not followed by mypy
     def _generate_and_score_completions(self, inputs: Any) -> Any:
         """As TRL's, which gives completions without a reward an advantage of 0: no gradient but that of the KL term.
 
@@ -73,63 +95,83 @@ class _GRPO(_Rewarded, GRPOTrainer):  # type: ignore[misc]  # TRL is not followe
         return output
 
 
-class _RLOO(_Rewarded, RLOOTrainer):  # type: ignore[misc]
+class _RLOO(_Rewarded, FewScoresOnline, RLOOTrainer):  # type: ignore[misc]
     pass
 
 
 def train_grpo(settings: GRPO, job: Job) -> Checkpoint:
     """Runs ``GRPO.train``; its errors are named there."""
+    return _train(settings, job, lambda prepared, score: grpo_trainer(settings, prepared, score))
+
+
+def train_rloo(settings: RLOO, job: Job) -> Checkpoint:
+    """Runs ``RLOO.train``."""
+    return _train(settings, job, lambda prepared, score: rloo_trainer(settings, prepared, score))
+
+
+def grpo_trainer(settings: GRPO, prepared: Prepared, score: Score) -> Any:
+    """TRL's, with the settings in its words."""
     own = {
         "loss_type": "grpo" if settings.loss == "gspo" else settings.loss,
         "importance_sampling_level": "sequence" if settings.loss == "gspo" else "token",
         "scale_rewards": settings.scaled_by,
         "epsilon": settings.clipped_at,
+        "use_bias_correction_kl": True,  # changes the gradient even where the ratio is 1
     }
-    return _train(settings, job, _GRPO, GRPOConfig, own)
+    return _rewarded(settings, prepared, score, _GRPO, GRPOConfig, own)
 
 
-def train_rloo(settings: RLOO, job: Job) -> Checkpoint:
-    """Runs ``RLOO.train``."""
+def rloo_trainer(settings: RLOO, prepared: Prepared, score: Score) -> Any:
+    """TRL's, with the settings in its words."""
     own = {"normalize_advantages": settings.normalize_advantages, "epsilon": settings.epsilon}
-    return _train(settings, job, _RLOO, RLOOConfig, own)
+    return _rewarded(settings, prepared, score, _RLOO, RLOOConfig, own)
 
 
-def _train(
-    settings: GRPO | RLOO, job: Job, trainer_class: Any, config_class: Callable[..., Any], own: dict[str, Any]
-) -> Checkpoint:
+def _rewarded(
+    settings: GRPO | RLOO,
+    prepared: Prepared,
+    score: Score,
+    trainer_class: Any,
+    config_class: Callable[..., Any],
+    own: dict[str, Any],
+) -> Any:
+    full = settings.lora is None
+    arguments = config_class(
+        **_shared(prepared),
+        **own,
+        # with all weights trained, the reference is put in below: TRL's would lack the policy's adapter
+        beta=0.0 if full else settings.beta,
+        num_generations=settings.num_generations,
+        max_completion_length=settings.max_new_tokens,
+        temperature=settings.temperature,
+        num_iterations=settings.num_iterations,
+        epsilon_high=settings.epsilon_high,
+        mask_truncated_completions=settings.mask_truncated_completions,
+        disable_dropout=False,  # done already, before the adapters came in
+    )
+
+    def reward(**given: Any) -> list[float | None]:
+        return trainer.reward(**given)  # type: ignore[no-any-return]
+
+    trainer = trainer_class(args=arguments, reward_funcs=[reward], **prepared.parts())
+    trainer.score = shared(Processes.here(), score)
+    if full and settings.beta:
+        reference = prepared.reference(precomputed=False)["ref_model"]
+        trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
+        trainer.beta = settings.beta
+    return trainer
+
+
+def _train(settings: GRPO | RLOO, job: Job, make: Callable[[Prepared, Score], Any]) -> Checkpoint:
+    def checked(rows: Rows) -> Rows:
+        prompts_of(rows.train, str(job.dataset if job.dataset.is_file() else job.dataset / "train.parquet"))
+        return rows
+
     with open_rewards(settings, job) as score:
-
-        def make(prepared: Prepared) -> Any:
-            _refuse_no_room(settings, prepared)
-            full = settings.lora is None
-            arguments = config_class(
-                **_shared(prepared),
-                **own,
-                # with all weights trained, the reference is put in below: TRL's would lack the policy's adapter
-                beta=0.0 if full else settings.beta,
-                num_generations=settings.num_generations,
-                max_completion_length=settings.max_new_tokens,
-                temperature=settings.temperature,
-                num_iterations=settings.num_iterations,
-                epsilon_high=settings.epsilon_high,
-                mask_truncated_completions=settings.mask_truncated_completions,
-                disable_dropout=False,  # done already, before the adapters came in
-            )
-
-            def reward(**given: Any) -> list[float | None]:
-                return trainer.reward(**given)  # type: ignore[no-any-return]
-
-            trainer = trainer_class(args=arguments, reward_funcs=[reward], **prepared.parts())
-            trainer.score = score
-            if full and settings.beta:
-                reference = prepared.reference(precomputed=False)["ref_model"]
-                trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
-                trainer.beta = settings.beta
-            return trainer
-
         names = [f"rewards/{reward.called}" for reward in settings.reward]
         names += [f"gold/{judge.called}" for judge in settings.held_out_judge]
-        return train_with_trl(settings, job, make, reported=(*REPORTED, *names, "rewards/missing"))
+        reported = (*REPORTED, *names, "rewards/missing")
+        return train_with_trl(settings, job, lambda prepared: make(prepared, score), reported=reported, arrange=checked)
 
 
 def _shared(prepared: Prepared) -> dict[str, Any]:
@@ -139,41 +181,6 @@ def _shared(prepared: Prepared) -> dict[str, Any]:
     arguments |= {"eval_strategy": "no", "per_device_eval_batch_size": arguments["per_device_train_batch_size"]}
     del arguments["max_length"]
     return arguments
-
-
-def _refuse_no_room(settings: GroupTrainer, prepared: Prepared) -> None:
-    """Counts prompts after which a completion does not fit into ``max_length`` or the model's context.
-
-    Raises:
-        DataError: there are some.
-    """
-    tokenizer, context = prepared.loaded.tokenizer, prepared.loaded.context
-    limit = min(settings.max_length or math.inf, math.inf if context is None else context)
-    if limit == math.inf:
-        return
-    texts = prepared.rows.train["prompt"].to_pylist()
-    if isinstance(texts[0], str):
-        lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
-    else:
-        encoded = tokenizer.apply_chat_template(texts, tokenize=True, return_dict=True, add_generation_prompt=True)
-        lengths = [len(ids) for ids in encoded["input_ids"]]
-    too_long = sum(length + settings.max_new_tokens > limit for length in lengths)
-    if too_long:
-        what = (
-            f"{too_long} of {len(lengths)} prompts leave no room for a completion of train.max_new_tokens "
-            f"{settings.max_new_tokens} within {limit} tokens; the longest has {max(lengths)}"
-        )
-        where = str(prepared.job.dataset / "train.parquet")
-        raise DataError([Problem(where, what, "lower train.max_new_tokens, or leave those prompts out")])
-
-
-def _prompt(said: Any, topic: str | None, reference: str | None) -> Prompt:
-    messages = [{"role": "user", "content": said}] if isinstance(said, str) else said
-    return Prompt(
-        messages=tuple(Message(role=one["role"], content=one["content"]) for one in messages),
-        topic=topic,
-        reference=reference,
-    )
 
 
 def _text(completion: Any) -> str:

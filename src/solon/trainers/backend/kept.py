@@ -4,12 +4,12 @@ A loop that keeps state reads like this; PPO's and that of ``loop.py`` do:
 
     kept = Kept(job.kept)
     if (newest := kept.latest()) is not None:
-        state = read_state(newest / "state.pt")
+        state = read_state(newest / STATE)
         restore_random(state["random"])
         job.go_on_from(kept.step_of(newest))
     ...
     with kept.writing(step) as folder:
-        write_state(folder / "state.pt", {"random": random_state(), ...})
+        write_state(folder / STATE, {"random": random_state(), ...})
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ import torch
 
 from solon.data.artifacts import atomic_folder
 from solon.errors import TrainingError
+
+STATE = "state.pt"
+"""The file of a kept folder that our own loops write."""
 
 _NAME = re.compile(r"step-(\d+)")
 _HELD = 2  # folders: the newest, and the one before in case the newest turns out to be damaged

@@ -12,6 +12,8 @@ from trl import KTOConfig, KTOTrainer
 
 from solon.data.records import Checkpoint
 from solon.errors import DataError, Problem
+from solon.trainers.backend.few_scores import FewScoresOffline
+from solon.trainers.backend.precomputing import Precomputing
 from solon.trainers.backend.resuming import Resumable
 from solon.trainers.backend.trl import Prepared, train_with_trl
 from solon.trainers.base import Job
@@ -30,7 +32,7 @@ REPORTED = (
 )
 
 
-class _Trainer(Resumable, KTOTrainer):  # type: ignore[misc]  # TRL is not followed by mypy
+class _Trainer(Resumable, Precomputing, FewScoresOffline, KTOTrainer):  # type: ignore[misc]  # TRL is not followed by mypy
     pass
 
 

@@ -1,7 +1,7 @@
 """The training loop of what TRL does not train: steps of AdamW over rows, which go on after a kill with the same bits.
 
-One step takes ``batch_size * gradient_accumulation`` rows a process, and its gradient is that of their mean loss,
-however they are cut into batches and divided among processes. The order of an epoch's rows and the rate of a step
+One step takes ``batch_size * gradient_accumulation`` rows, and its gradient is that of their mean loss, however they
+are cut into batches and divided among processes. The order of an epoch's rows and the rate of a step
 follow from the seed and the step's number, so what has to be kept is the weights that move, the optimizer's moments,
 and where the random numbers stand.
 """
@@ -19,10 +19,10 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from solon.errors import TrainingError
-from solon.trainers.backend.kept import Kept, random_state, read_state, restore_random, write_state
+from solon.trainers.backend.divided import gathered_all, optimizer_state, part, restore_optimizer, whole
+from solon.trainers.backend.kept import STATE, Kept, random_state, read_state, restore_random, write_state
 from solon.trainers.backend.processes import Processes
-from solon.trainers.backend.reporting import Reporter
+from solon.trainers.backend.reporting import REMEDY, Reporter
 from solon.trainers.base import Job
 from solon.trainers.gradient import GradientTrainer
 
@@ -30,8 +30,6 @@ Row = TypeVar("Row")
 Row_contra = TypeVar("Row_contra", contravariant=True)
 
 LONGEST_GRADIENT = 1.0
-_REMEDY = "lower train.learning_rate, or look for broken weights in policy.model"
-_STATE = "state.pt"
 
 
 class Measure(Protocol[Row_contra]):
@@ -74,14 +72,14 @@ class Loop(Generic[Row]):
     def __post_init__(self) -> None:
         self.moving = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
         self.optimizer = torch.optim.AdamW(self.moving.values(), weight_decay=0.0)
-        self.reporter = Reporter(self.job.report, self.numbers, remedy=_REMEDY)
+        self.reporter = Reporter(self.job.report, self.numbers, remedy=REMEDY)
         self.kept = Kept(self.job.kept)
 
     def run(self) -> dict[str, float]:
         """Takes all steps that are left; returns the last value of every number reported.
 
         Raises:
-            TrainingError: loss or gradient is not a number, or the processes are not as many as at first.
+            TrainingError: loss or gradient is not a number.
             StorageError: the disk is full or not writable.
         """
         between = self.settings.steps_between_saves(self.steps)
@@ -103,7 +101,7 @@ class Loop(Generic[Row]):
     @property
     def rows_a_step(self) -> int:
         """Rows that all processes together learn from in a step."""
-        return self.settings.batch_size * self.settings.gradient_accumulation * self.processes.count
+        return self.settings.batch_size * self.settings.gradient_accumulation
 
     @property
     def steps(self) -> int:
@@ -129,12 +127,14 @@ class Loop(Generic[Row]):
         self.model.train()
         self.optimizer.zero_grad()
         totals = self._zeros()
-        for batch in _cut(self.processes.share(rows), self.settings.batch_size):
+        weight = self.processes.count if self.processes.divided else 1  # where it is, gradients come as means over them
+        for batch, own in self._batches(rows, self.settings.batch_size):
             losses, numbers = self.measure(batch, rows)
-            (losses.sum() / len(rows)).backward()
-            _add(totals, losses, numbers)
-        self.processes.add_up(self._gradients())
-        norm = torch.nn.utils.clip_grad_norm_(self.moving.values(), LONGEST_GRADIENT)
+            (losses[:own].sum() * weight / len(rows)).backward()
+            _add(totals, losses, numbers, own)
+        if not self.processes.divided:
+            self.processes.add_up(self._gradients())
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.moving.values(), LONGEST_GRADIENT))
         self.optimizer.step()
         self._report(step, self._means(totals, len(rows)) | {"learning_rate": rate, "grad_norm": norm.item()})
 
@@ -142,12 +142,22 @@ class Loop(Generic[Row]):
         self.model.eval()
         totals = self._zeros()
         with torch.no_grad():
-            for batch in _cut(
-                self.processes.share(self.test), 2 * self.settings.batch_size
-            ):  # there are no gradients to keep
-                _add(totals, *self.measure(batch, self.test))
+            for batch, own in self._batches(self.test, 2 * self.settings.batch_size):  # there are no gradients to keep
+                _add(totals, *self.measure(batch, self.test), own)
         means = self._means(totals, len(self.test))
         self._report(step, {f"eval_{name}": value for name, value in means.items()})
+
+    def _batches(self, rows: Sequence[Row], most: int) -> Iterator[tuple[Sequence[Row], int]]:
+        """This process's share of ``rows`` in batches of ``most``, with how many of each batch count.
+
+        All processes have as many batches: where a model is divided, none can run a layer without the others. Who has
+        too few rows takes one that is another's, which does not count.
+        """
+        most_rows = math.ceil(len(rows) / self.processes.count)
+        share = self.processes.share(rows)
+        filled = [*share, *[rows[0]] * (most_rows - len(share))]
+        for start in range(0, most_rows, most):
+            yield filled[start : start + most], max(0, min(most, len(share) - start))
 
     def _report(self, step: int, numbers: dict[str, float]) -> None:
         where = SimpleNamespace(global_step=step, max_steps=self.steps)
@@ -164,17 +174,18 @@ class Loop(Generic[Row]):
 
     def _gradients(self) -> Iterator[Tensor]:
         for weight in self.moving.values():
-            if weight.grad is None:  # nothing of the step fell to this process
+            if weight.grad is None:  # no row of this process went through it, as through a mixture's expert
                 weight.grad = torch.zeros_like(weight)
             yield weight.grad
 
     def _keep(self, step: int) -> None:
         everyones = self.processes.gather(random_state())
-        if self.processes.place == 0:
+        weights = gathered_all({name: weight.detach() for name, weight in self.moving.items()})
+        state = {"weights": weights, "optimizer": optimizer_state(self.optimizer), "random": everyones}
+        if self.processes.first:
             with self.kept.writing(step) as folder:
-                weights = {name: weight.detach() for name, weight in self.moving.items()}
-                state = {"weights": weights, "optimizer": self.optimizer.state_dict(), "random": everyones}
-                write_state(folder / _STATE, state)
+                write_state(folder / STATE, state)
+        self.reporter.keep()
         self.processes.wait()
 
     def _go_on(self) -> int:
@@ -182,18 +193,14 @@ class Loop(Generic[Row]):
         newest = self.kept.latest()
         if newest is None:
             return 0
-        state = read_state(newest / _STATE)
-        if len(state["random"]) != self.processes.count:
-            raise TrainingError(
-                f"this training was begun by {len(state['random'])} processes and cannot go on with "
-                f"{self.processes.count}: start as many, or remove {newest.parent} to begin anew"
-            )
+        state = read_state(newest / STATE)
         with torch.no_grad():
             for name, weight in self.moving.items():
-                weight.copy_(state["weights"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
+                weight.copy_(part(state["weights"][name], like=weight))
+        restore_optimizer(self.optimizer, state["optimizer"])
         restore_random(state["random"][self.processes.place])
         self.reporter.last.update(self.job.go_on_from(self.kept.step_of(newest)))
+        self.reporter.keep()
         return self.kept.step_of(newest)
 
 
@@ -226,11 +233,6 @@ def _order(seed: str, count: int) -> list[int]:
     return order
 
 
-def _cut(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
-
-
-def _add(totals: dict[str, Tensor], losses: Tensor, numbers: Mapping[str, Tensor]) -> None:
+def _add(totals: dict[str, Tensor], losses: Tensor, numbers: Mapping[str, Tensor], own: int) -> None:
     for name, values in {"loss": losses, **numbers}.items():
-        totals[name] += values.detach().sum()
+        totals[name] += values[:own].detach().sum()

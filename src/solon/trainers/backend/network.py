@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from solon.models.backend.loading import Loaded, check_folder, libraries, load, load_tokenizer, ready
+from solon.errors import RecipeError
+from solon.models.backend.folders import check_folder
+from solon.models.backend.loading import Loaded, libraries, load, load_tokenizer, ready
 from solon.plugins.base import located
 from solon.trainers.backends import Choice
 from solon.trainers.base import Lora, Policy
@@ -86,6 +88,23 @@ def adapters(lora: Lora, *, task: str = "CAUSAL_LM") -> Any:
     )
 
 
+def settle_adapters(model: Any, *, fresh: bool) -> None:
+    """Undoes what TRL does to adapters: on 4-bit weights, those that are trained in bfloat16; a copy as the reference.
+
+    In bfloat16 a step of 1e-5 is lost on a weight of 0.01, as most of an untrained adapter's are.
+
+    Args:
+        model: a ``PeftModel`` that one of TRL's trainers has been given.
+        fresh: whether its adapter is untrained: the reference is the model without it then, and a copy takes memory
+            for nothing. Unsloth's kernels want a single adapter besides.
+    """
+    if fresh and "ref" in model.peft_config:
+        model.delete_adapter("ref")
+    for weight in model.parameters():
+        if weight.requires_grad and weight.element_size() < 4:
+            weight.data = weight.data.float()
+
+
 def import_unsloth() -> Any:
     """Imports Unsloth, which has to come before the libraries that it patches. What it compiles goes to a folder for
     temporary files, and not into the working directory.
@@ -136,7 +155,16 @@ def unsloth_adapters(lora: Lora, *, seed: int) -> dict[str, Any]:
     }
 
 
-def _by_unsloth(policy: Policy, lora: Lora, *, seed: int, max_length: int | None) -> Loaded:
+def scorer_by_unsloth(policy: Policy, lora: Lora, *, seed: int, max_length: int | None = None) -> Loaded:
+    """The policy's trunk with a head of one number that gives 0 whatever it reads, and adapters on the trunk.
+
+    Raises:
+        RecipeError: Unsloth made no such model: without a GPU it takes no notice of being asked for a head.
+    """
+    return _by_unsloth(policy, lora, seed=seed, max_length=max_length, labels=1)
+
+
+def _by_unsloth(policy: Policy, lora: Lora, *, seed: int, max_length: int | None, labels: int | None = None) -> Loaded:
     check_folder(located(policy.model))
     unsloth = import_unsloth()
     torch, _ = libraries()
@@ -146,7 +174,17 @@ def _by_unsloth(policy: Policy, lora: Lora, *, seed: int, max_length: int | None
     asked = unsloth_model(policy, lora, seed=seed, max_length=max_length or context_of(policy))
     if isinstance(asked["dtype"], str):
         asked["dtype"] = getattr(torch, asked["dtype"])
-    network, _ = unsloth.FastLanguageModel.from_pretrained(**asked)
+    network, _ = unsloth.FastLanguageModel.from_pretrained(
+        **asked, **({} if labels is None else {"num_labels": labels})
+    )
+    if labels is not None:
+        if not hasattr(network, "score"):
+            raise RecipeError(
+                "train.backend: unsloth makes a model with a head of one number on a GPU only, and made none here; "
+                "take plain, or bitsandbytes for 4 bits"
+            )
+        network.config.pad_token_id = tokenizer.pad_token_id  # the score is read at the last token that is not this one
+        torch.nn.init.zeros_(network.score.weight)
     network = unsloth.FastLanguageModel.get_peft_model(network, **unsloth_adapters(lora, seed=seed))
     return ready(network, tokenizer, next(network.parameters()).device)
 

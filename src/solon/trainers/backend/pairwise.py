@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,9 +11,11 @@ from peft import get_peft_model
 from torch import Tensor
 
 from solon.data.records import Checkpoint
-from solon.errors import RecipeError
 from solon.plugins.base import located
-from solon.trainers.backend.length import refuse_too_long
+from solon.trainers.backend.breaking_off import leaving_the_last_good, put_back
+from solon.trainers.backend.divided import divide
+from solon.trainers.backend.kept import STATE, read_state
+from solon.trainers.backend.length import fitted
 from solon.trainers.backend.loop import Loop, Measure
 from solon.trainers.backend.losses import sums_of_rows, token_logps
 from solon.trainers.backend.network import adapters, load_policy
@@ -20,6 +23,7 @@ from solon.trainers.backend.pairs_batch import Pair, batch_of, pairs_of
 from solon.trainers.backend.processes import Processes
 from solon.trainers.backend.runtime import deterministic, memory_boundary
 from solon.trainers.backend.saving import Configuration, save_adapter, save_full, stored_dtype
+from solon.trainers.backend.scores import scores_of
 from solon.trainers.backend.trl import check_policy, described, ways_to_save_memory
 from solon.trainers.base import Job
 from solon.trainers.dataset import read_rows
@@ -39,9 +43,6 @@ NUMBERS = (
 )
 """What is reported beside what every training reports: means over the pairs."""
 
-Scores = Callable[[Tensor], Tensor]
-"""From hidden states (tokens, width) to scores (tokens, vocabulary)."""
-
 
 def train_pairs(
     settings: GradientTrainer, job: Job, *, loss: PairLoss, beta: float, prompts: bool = False
@@ -57,12 +58,13 @@ def train_pairs(
     """
     check_policy(settings, job.policy)
     choice = settings.choose_backend(job.policy)
-    processes = Processes.joined(kind=settings.kind)  # before loading: each has a GPU of its own
+    processes = Processes.joined()  # before loading: each has a GPU of its own
     rows = read_rows(job.dataset, settings.consumes, trainer=settings.kind)
     with deterministic(job.seed), memory_boundary(ways_to_save_memory(settings)):
         trainable = load_policy(job.policy, choice, lora=settings.lora, seed=job.seed, max_length=settings.max_length)
         loaded, model = trainable.loaded, trainable.loaded.model
-        refuse_too_long(rows, loaded, job.dataset, max_length=settings.max_length)
+        settings.refuse_encoder_decoder(loaded.apart)  # again: of a hub id it may be known only now
+        rows, changed = fitted(settings, rows, loaded, job.dataset)
         network, configuration = loaded.network, Configuration.of(loaded.network)
         train = pairs_of(rows.train, loaded.tokenizer, where=f"{job.dataset}: train")
         test = pairs_of(rows.test, loaded.tokenizer, where=f"{job.dataset}: test") if rows.test is not None else []
@@ -71,13 +73,25 @@ def train_pairs(
         if loaded.device.type == "cuda" and not trainable.adapted:  # Unsloth has its own
             network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         measure = measure_of(network, loss, pad_id=loaded.pad_id, beta=beta, prompts=prompts)
-        metrics = Loop(settings, job, model, measure, NUMBERS, train, test, processes).run()
-        if settings.lora is None:
-            dtype = stored_dtype(located(job.policy.model))
-            save_full(model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
-        else:
-            save_adapter(model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
-    return described(settings, job, rows, metrics, "policy")
+        if processes.divided:
+            divide(network, reads={"measured": measure})
+            measure = network.measured
+        loop = Loop(settings, job, model, measure, NUMBERS, train, test, processes)
+
+        def leave(job: Job, numbers: Mapping[str, float]) -> Checkpoint:
+            if settings.lora is None:
+                dtype = stored_dtype(located(job.policy.model))
+                save_full(model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
+            else:
+                save_adapter(model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
+            return described(settings, job, rows, {**numbers, **changed}, "policy", apart=loaded.apart)
+
+        def restore(kept: Path) -> Mapping[str, float]:
+            put_back(loop.moving, read_state(kept / STATE)["weights"])
+            return loop.reporter.kept
+
+        with leaving_the_last_good(job, restore, leave):
+            return leave(job, loop.run())
 
 
 def measure_of(network: Any, loss: PairLoss, *, pad_id: int, beta: float, prompts: bool) -> Measure[Pair]:
@@ -120,32 +134,3 @@ def measure_of(network: Any, loss: PairLoss, *, pad_id: int, beta: float, prompt
         }
 
     return measure
-
-
-def scores_of(network: Any) -> Scores:
-    """The output layer of a causal language model, with what some models do to the scores after it.
-
-    Raises:
-        RecipeError: the model does something else as well; found by comparing with its own scores of a few tokens.
-    """
-    layer, config = network.get_output_embeddings(), network.config.get_text_config()
-    times = getattr(config, "logit_scale", None) or 1.0  # Cohere
-    over = getattr(config, "logits_scaling", None) or 1.0  # Granite
-    cap = getattr(config, "final_logit_softcapping", None)  # Gemma
-
-    def scores(hidden: Tensor) -> Tensor:
-        found: Tensor = layer(hidden)
-        if times != 1.0 or over != 1.0:
-            found = found * (times / over)
-        return found if cap is None else cap * torch.tanh(found / cap)
-
-    with torch.no_grad():
-        few = torch.arange(4, device=layer.weight.device)[None]
-        ours = scores(network.get_decoder()(input_ids=few, use_cache=False).last_hidden_state).float()
-        theirs = network(input_ids=few, use_cache=False).logits.float()
-    if not torch.allclose(ours, theirs, rtol=1e-2, atol=1e-2 * theirs.abs().nan_to_num().max().item(), equal_nan=True):
-        raise RecipeError(
-            f"policy.model: {type(network).__name__} changes its scores after the output layer in a way that this "
-            f"trainer does not know; train it with `dpo`"
-        )
-    return scores

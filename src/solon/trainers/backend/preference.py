@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from trl import DPOConfig, DPOTrainer
 
 from solon.data.records import Checkpoint
+from solon.trainers.backend.few_scores import FewScoresOffline
+from solon.trainers.backend.precomputing import Precomputing
 from solon.trainers.backend.resuming import Resumable
 from solon.trainers.backend.trl import Prepared, train_with_trl
 from solon.trainers.base import Job
@@ -24,7 +26,7 @@ REPORTED = (
 )
 
 
-class _Trainer(Resumable, DPOTrainer):  # type: ignore[misc]  # TRL is not followed by mypy
+class _Trainer(Resumable, Precomputing, FewScoresOffline, DPOTrainer):  # type: ignore[misc]  # TRL is not followed by mypy
     pass
 
 
@@ -33,8 +35,14 @@ def train_dpo(settings: DPO, job: Job) -> Checkpoint:
     return train_with_trl(settings, job, lambda prepared: dpo_trainer(settings, prepared), reported=REPORTED)
 
 
-def dpo_trainer(settings: DPO, prepared: Prepared) -> Any:
-    """TRL's, with the settings in its words."""
+def dpo_trainer(settings: DPO, prepared: Prepared, reference: Any = None) -> Any:
+    """TRL's, with the settings in its words.
+
+    Args:
+        settings: the trainer's.
+        prepared: what it is made of.
+        reference: a model to compare with; by default the policy as it is now, its new adapters aside.
+    """
     arguments = DPOConfig(
         **prepared.arguments(),
         beta=settings.beta,
@@ -45,5 +53,5 @@ def dpo_trainer(settings: DPO, prepared: Prepared) -> Any:
         precompute_ref_log_probs=settings.precompute_reference,
         precompute_ref_batch_size=2 * settings.batch_size,
     )
-    reference = prepared.reference(precomputed=settings.precompute_reference)
-    return _Trainer(args=arguments, **prepared.parts(), **reference)
+    own = prepared.reference(precomputed=settings.precompute_reference)
+    return _Trainer(args=arguments, **prepared.parts(), **(own if reference is None else {"ref_model": reference}))

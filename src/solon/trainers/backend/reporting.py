@@ -10,6 +10,9 @@ from transformers import TrainerCallback
 
 from solon.errors import TrainingError
 
+REMEDY = "lower train.learning_rate, or look for broken weights in policy.model"
+"""What to do about a loss that is not a number."""
+
 
 class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
     """Hands every logged step on, and stops the training at the first loss or gradient that is not a number.
@@ -24,6 +27,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not fo
 
     Attributes:
         last: the last value of every number reported.
+        kept: what ``last`` was when the last step was kept.
     """
 
     def __init__(
@@ -33,6 +37,15 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not fo
         self.names = ("loss", *names, "learning_rate", "grad_norm", "epoch")
         self.remedy = remedy
         self.last: dict[str, float] = {}
+        self.kept: dict[str, float] = {}
+
+    def keep(self) -> None:
+        """Says that the step is kept whose numbers were reported last."""
+        self.kept = dict(self.last)
+
+    def on_save(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:
+        """Called by transformers when a step was kept."""
+        self.keep()
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         """Called by transformers with all that was logged at ``state.global_step``."""
@@ -41,11 +54,11 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not fo
             return  # the summary of times at the end
         named = {name: name if name == "epoch" else prefix + name for name in self.names}
         metrics = {key: float(logs[key]) for key in named.values() if logs.get(key) is not None}
+        self.last.update({name: value for name, value in metrics.items() if math.isfinite(value)})
+        self.report(state.global_step, state.max_steps, metrics)  # first: the curve shows where it broke off
         for key in (f"{prefix}loss", "grad_norm"):
             if not math.isfinite(metrics.get(key, 0.0)):
                 raise TrainingError(
                     f"{key} is {metrics[key]} at step {state.global_step} of {state.max_steps}, so training stopped "
-                    f"and nothing of it was kept: {self.remedy}"
+                    f"and nothing of that step was kept: {self.remedy}"
                 )
-        self.last.update(metrics)
-        self.report(state.global_step, state.max_steps, metrics)

@@ -15,9 +15,12 @@ from accelerate.utils import broadcast_object_list
 from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainerCallback
 
+from solon.trainers.backend.divided import gathered_all, optimizer_state, part, restore_optimizer
 from solon.trainers.backend.kept import Kept
 
 _WEIGHTS = "trained.safetensors"
+_OPTIMIZER = "optimizer.pt"
+_SCHEDULE = "scheduler.pt"
 
 
 class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
@@ -62,30 +65,43 @@ class Resumable(Trainer):  # type: ignore[misc]
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Writes the weights that are trained, in the type that they have."""
-        if self.is_fsdp_enabled or output_dir is None:
+        if output_dir is None:
             super().save_model(output_dir, _internal_call)
-        elif self.args.should_save:
-            Path(output_dir).mkdir(parents=True, exist_ok=True)
-            save_file({name: weight.detach().contiguous() for name, weight in _trained(self.model)}, _file(output_dir))
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
+        # one after another: of a model that is divided among processes, each weight is put together by all of them
+        weights = gathered_all({name: weight.detach() for name, weight in _trained(self.model)})
+        if self.args.should_save:
+            Path(output_dir).mkdir(parents=True, exist_ok=True)
+            save_file({name: weight.contiguous() for name, weight in weights.items()}, _file(output_dir))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, *_: Any) -> None:
         saved = load_file(_file(resume_from_checkpoint))
         with torch.no_grad():
             for name, weight in _trained(self.model):
-                weight.copy_(saved[name])
+                weight.copy_(part(saved[name], like=weight))
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        state = optimizer_state(self.optimizer)
+        if self.args.should_save:
+            torch.save(state, Path(output_dir) / _OPTIMIZER)
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / _SCHEDULE)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            restore_optimizer(self.optimizer, torch.load(Path(checkpoint) / _OPTIMIZER, map_location="cpu"))
+            self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / _SCHEDULE))
 
 
 def newest(folder: Path) -> tuple[int, Path] | None:
     """The last step that was kept whole in ``Job.kept``, and what transformers goes on from; ``None`` at first."""
     kept = Kept(folder)
     latest = kept.latest()
-    if latest is None:
-        return None
-    step = kept.step_of(latest)
-    return step, latest / f"checkpoint-{step}"
+    return None if latest is None else (kept.step_of(latest), checkpoint_in(latest))
+
+
+def checkpoint_in(kept: Path) -> Path:
+    """What transformers goes on from in a folder of ``Kept``."""
+    return kept / f"checkpoint-{Kept(kept.parent).step_of(kept)}"
 
 
 def _trained(model: Any) -> list[tuple[str, Any]]:

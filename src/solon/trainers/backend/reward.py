@@ -12,6 +12,7 @@ from trl import RewardConfig, RewardTrainer
 from solon.data.records import Checkpoint
 from solon.errors import RecipeError
 from solon.models.backend.loading import Loaded
+from solon.trainers.backend.network import scorer_by_unsloth
 from solon.trainers.backend.resuming import Resumable
 from solon.trainers.backend.trl import Prepared, load_policy, train_with_trl
 from solon.trainers.base import Job, Policy
@@ -35,9 +36,15 @@ def train_reward(settings: Reward, job: Job) -> Checkpoint:
         job,
         lambda prepared: reward_trainer(settings, prepared),
         reported=REPORTED,
-        load_model=load_with_head,
+        load_model=lambda policy, full: _load(settings, job, policy, full=full),
         gives="reward model",
     )
+
+
+def _load(settings: Reward, job: Job, policy: Policy, *, full: bool) -> Loaded:
+    if settings.lora is not None and settings.choose_backend(policy).name == "unsloth":
+        return scorer_by_unsloth(policy, settings.lora, seed=job.seed, max_length=settings.max_length)
+    return load_with_head(policy, full)
 
 
 def reward_trainer(settings: Reward, prepared: Prepared) -> Any:

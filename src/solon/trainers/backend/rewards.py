@@ -18,6 +18,7 @@ from solon.labelers.boundary import boundary
 from solon.ledger import Ledger
 from solon.stream import Stream
 from solon.trainers.backend.kept import Kept
+from solon.trainers.backend.processes import Processes
 from solon.trainers.base import Job, Judging
 from solon.trainers.rewards import Rewarded, RewardTrainer, Score, WeightedReward
 from solon.trainers.scoring import Scored, numbers, scored
@@ -35,6 +36,9 @@ def open_rewards(settings: RewardTrainer, job: Job) -> Iterator[Score]:
     All groups and rewards of a call are asked for at the same time. The random numbers of the training are not touched:
     a judge that runs in this process draws others.
 
+    Of several processes the first asks for all (``shared``): there is one budget, one ledger, and one count of what a
+    provider allows. The others are given what must not be called.
+
     Raises:
         TrainingError: the job does not say how labelers are asked.
         StorageError: the ledger cannot be opened.
@@ -43,6 +47,10 @@ def open_rewards(settings: RewardTrainer, job: Job) -> Iterator[Score]:
         raise TrainingError(
             f"trainer {settings.kind!r} asks for rewards, and its job does not say under what: `judging`"
         )
+    processes = Processes.joined()
+    if not processes.first:
+        yield _nobody
+        return
     with Ledger.open(job.judging.ledger) as ledger, asyncio.Runner() as runner:
         # not one `asyncio.run` a call: connections and what is learned of a provider's limits live in the loop
         asking = Asking(
@@ -59,6 +67,33 @@ def open_rewards(settings: RewardTrainer, job: Job) -> Iterator[Score]:
             yield score
         finally:
             runner.run(asking.close())
+
+
+def shared(processes: Processes, score: Score) -> Score:
+    """Scores the completions of all processes in the first one, those of one prompt judged together.
+
+    Each process calls it with its own completions, and is given the rewards of these.
+
+    Args:
+        processes: all of which call it at the same time.
+        score: what the first asks; the others never call it.
+    """
+    if processes.count == 1:
+        return score
+
+    def together(prompts: Sequence[Prompt], completions: Sequence[str]) -> Rewarded:
+        everyones = processes.gather((tuple(prompts), tuple(completions)))
+        asked = [prompt for given, _ in everyones for prompt in given]
+        answered = [text for _, given in everyones for text in given]
+        rewarded = processes.by_the_first(lambda: score(asked, answered))
+        start = sum(len(given) for given, _ in everyones[: processes.place])
+        return rewarded.at(range(start, start + len(prompts)))
+
+    return together
+
+
+def _nobody(_prompts: Sequence[Prompt], _completions: Sequence[str]) -> Rewarded:
+    raise AssertionError("the first process asks for rewards")
 
 
 @dataclass

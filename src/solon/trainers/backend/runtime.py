@@ -58,11 +58,15 @@ def _out_of_memory(error: BaseException, remedies: Sequence[str]) -> TrainingErr
 def switch_dropout_off(model: Any) -> None:
     """Sets every dropout layer's probability to 0: a likelihood that is compared with a reference's must not be noisy.
 
-    Done before adapters are put in, so that ``lora.dropout`` stays in force.
+    Done before adapters are put in, so that ``lora.dropout`` stays in force. Some models have no layer for a part of
+    it, and keep the probability as a number of the module that attends (T5, BART).
     """
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
+        for name, value in vars(module).items():
+            if isinstance(value, float) and ("dropout" in name or name == "layerdrop"):
+                setattr(module, name, 0.0)
 
 
 def package_versions() -> dict[str, str]:

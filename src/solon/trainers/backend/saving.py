@@ -11,6 +11,8 @@ import torch
 from transformers import AutoConfig
 
 from solon.errors import TrainingError
+from solon.trainers.backend.divided import whole, whole_weights
+from solon.trainers.backend.processes import Processes
 
 
 def stored_dtype(model: str) -> torch.dtype | None:
@@ -49,8 +51,14 @@ def save_full(
     """
     _check_finite(model)
     configuration.restore(model)
-    model.to(dtype).save_pretrained(out) if dtype is not None else model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    weights = whole_weights(model, dtype)
+    if Processes.here().first:
+        if weights is not None:
+            model.save_pretrained(out, state_dict=weights)
+        else:
+            (model.to(dtype) if dtype is not None else model).save_pretrained(out)
+        tokenizer.save_pretrained(out)
+    Processes.here().wait()
 
 
 def save_adapter(model: Any, tokenizer: Any, out: Path, *, base_model: str) -> None:
@@ -61,15 +69,19 @@ def save_adapter(model: Any, tokenizer: Any, out: Path, *, base_model: str) -> N
     """
     _check_finite(model)
     model.peft_config["default"].base_model_name_or_path = base_model
-    # "auto" would ask the hub whether the base's vocabulary was resized; LoRA never resizes it
-    model.save_pretrained(out, save_embedding_layers=False)
-    tokenizer.save_pretrained(out)
+    weights = whole_weights(model, None, trained=True)
+    if Processes.here().first:
+        given = {} if weights is None else {"state_dict": weights}
+        # "auto" would ask the hub whether the base's vocabulary was resized; LoRA never resizes it
+        model.save_pretrained(out, save_embedding_layers=False, selected_adapters=["default"], **given)
+        tokenizer.save_pretrained(out)
+    Processes.here().wait()
 
 
 def _check_finite(model: Any) -> None:
     for name, weight in model.named_parameters():
-        if weight.requires_grad and not torch.isfinite(weight).all():
+        if weight.requires_grad and not torch.isfinite(whole(weight)).all():
             raise TrainingError(
-                f"after the last step {name!r} holds values that are not numbers, so nothing was kept: "
+                f"after the last step {name!r} holds values that are not numbers, so nothing of that step was kept: "
                 f"lower train.learning_rate"
             )

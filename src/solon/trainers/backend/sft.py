@@ -1,4 +1,4 @@
-"""Supervised fine-tuning on TRL's trainer."""
+"""Supervised fine-tuning on TRL's trainer; that of encoder-decoders on transformers'."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from trl import SFTConfig, SFTTrainer
 
 from solon.data.records import Checkpoint
 from solon.trainers.backend.resuming import Resumable
+from solon.trainers.backend.seq2seq import seq2seq_trainer
 from solon.trainers.backend.trl import Prepared, train_with_trl
 from solon.trainers.base import Job
 
@@ -27,6 +28,8 @@ def train_sft(settings: SFT, job: Job) -> Checkpoint:
 
 
 def sft_trainer(prepared: Prepared) -> Any:
-    """TRL's, with the settings in its words."""
+    """TRL's, with the settings in its words; TRL trains no encoder-decoder."""
+    if prepared.loaded.apart:
+        return seq2seq_trainer(prepared)
     arguments = SFTConfig(**prepared.arguments(), completion_only_loss=True)
     return _Trainer(args=arguments, **prepared.parts())

@@ -18,9 +18,12 @@ from solon.errors import RecipeError
 from solon.models.backend.loading import Loaded
 from solon.plugins.base import located
 from solon.trainers.backend import network
-from solon.trainers.backend.length import refuse_too_long
-from solon.trainers.backend.reporting import Reporter
-from solon.trainers.backend.resuming import Keeper, newest
+from solon.trainers.backend.breaking_off import leaving_the_last_good
+from solon.trainers.backend.divided import divide_of_trainer
+from solon.trainers.backend.length import fitted
+from solon.trainers.backend.processes import Processes
+from solon.trainers.backend.reporting import REMEDY, Reporter
+from solon.trainers.backend.resuming import Keeper, checkpoint_in, newest
 from solon.trainers.backend.runtime import deterministic, memory_boundary, package_versions
 from solon.trainers.backend.saving import Configuration, save_adapter, save_full, stored_dtype
 from solon.trainers.backends import Choice
@@ -28,6 +31,7 @@ from solon.trainers.base import Gives, Job, Lora, Policy
 from solon.trainers.card import model_card
 from solon.trainers.dataset import Rows, read_rows
 from solon.trainers.gradient import GradientTrainer
+from solon.trainers.several import Place
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Prepared:
     def arguments(self) -> dict[str, Any]:
         """The arguments that all of TRL's configurations have."""
         settings, on_gpu = self.settings, self.loaded.device.type == "cuda"
+        at_once, batches = settings.of_a_process(Processes.here().count)
         return {
             "output_dir": str(self.job.kept),
             "max_length": None,  # nothing is cut: rows that are too long were refused
@@ -59,9 +64,9 @@ class Prepared:
             "warmup_steps": settings.warmup_ratio,  # below 1 it is a share
             "num_train_epochs": settings.epochs,
             "max_steps": settings.max_steps or -1,
-            "per_device_train_batch_size": settings.batch_size,
-            "per_device_eval_batch_size": 2 * settings.batch_size,  # no gradients to keep
-            "gradient_accumulation_steps": settings.gradient_accumulation,
+            "per_device_train_batch_size": at_once,
+            "per_device_eval_batch_size": 2 * at_once,  # no gradients to keep
+            "gradient_accumulation_steps": batches,
             "eval_strategy": "epoch" if self.rows.test is not None else "no",
             "prediction_loss_only": True,
             "seed": self.job.seed,
@@ -111,47 +116,69 @@ def train_with_trl(
         make: a ``Resumable`` trainer of TRL from what it is given.
         reported: the names of the numbers to report, without those that every training has.
         arrange: checks and orders the rows before anything is loaded.
-        load_model: loads what is trained, all of its weights or not; the policy if left out.
+        load_model: loads what is trained, all of its weights or not, perhaps with an adapter to go on with; the policy
+            if left out.
         gives: what the model card calls it.
     """
     check_policy(settings, job.policy)
     choice = settings.choose_backend(job.policy)
+    processes = Processes.joined()  # before loading: each has a GPU of its own
     rows = arrange(read_rows(job.dataset, settings.consumes, trainer=settings.kind))
     earlier = newest(job.kept)
-    reporter = Reporter(
-        job.report, reported, remedy="lower train.learning_rate, or look for broken weights in policy.model"
-    )
+    reporter = Reporter(job.report, reported, remedy=REMEDY)
     if earlier is not None:
         reporter.last = dict(job.go_on_from(earlier[0]))
+        reporter.keep()
     with deterministic(job.seed), memory_boundary(ways_to_save_memory(settings)):
         full = settings.lora is None
         if load_model is not None:
-            loaded, adapted = load_model(job.policy, full), False
+            loaded, fresh = load_model(job.policy, full), False
+            adapted = hasattr(loaded.model, "peft_config")
         else:
             trainable = network.load_policy(
                 job.policy, choice, lora=settings.lora, seed=job.seed, max_length=settings.max_length
             )
             loaded, adapted = trainable.loaded, trainable.adapted
-        refuse_too_long(rows, loaded, job.dataset, max_length=settings.max_length)
+            fresh = adapted
+        settings.refuse_encoder_decoder(loaded.apart)  # again: of a hub id it may be known only now
+        rows, changed = fitted(settings, rows, loaded, job.dataset)
         configuration = Configuration.of(loaded.network)
         trainer = make(Prepared(settings, job, loaded, rows, adapted))
+        if not full:
+            network.settle_adapters(trainer.model, fresh=fresh)
+        if processes.divided:
+            divide_of_trainer(trainer)
         trainer.add_callback(reporter)
         trainer.add_callback(Keeper(settings.steps_between_saves(_steps(trainer))))
-        trainer.train(resume_from_checkpoint=None if earlier is None else str(earlier[1]))
-        if full:
-            dtype = stored_dtype(located(job.policy.model))
-            save_full(trainer.model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
-        else:
-            save_adapter(trainer.model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
-    return described(settings, job, rows, reporter.last, gives)
+
+        def leave(job: Job, numbers: Mapping[str, float]) -> Checkpoint:
+            if full:
+                dtype = stored_dtype(located(job.policy.model))
+                save_full(trainer.model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
+            else:
+                save_adapter(trainer.model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
+            return described(settings, job, rows, {**numbers, **changed}, gives, apart=loaded.apart)
+
+        def restore(kept: Path) -> Mapping[str, float]:
+            trainer._load_from_checkpoint(str(checkpoint_in(kept)))
+            return reporter.kept
+
+        with leaving_the_last_good(job, restore, leave):
+            trainer.train(resume_from_checkpoint=None if earlier is None else str(earlier[1]))
+            return leave(job, reporter.last)
 
 
 def check_policy(settings: GradientTrainer, policy: Policy) -> None:
     """Refuses what cannot be trained as the settings ask.
 
     Raises:
-        RecipeError: 4-bit weights without an adapter, or an adapter on top of another.
+        RecipeError: 4-bit weights without an adapter or divided among processes, or an adapter on top of another.
     """
+    if (settings.fsdp or Place.here().divided) and policy.load_in_4bit:
+        raise RecipeError(
+            "policy.load_in_4bit: 4-bit weights cannot be divided among processes (FSDP); leave it out, or train.fsdp, "
+            "or start them as DDP"
+        )
     if settings.lora is None and policy.load_in_4bit:
         raise RecipeError("policy.load_in_4bit: 4-bit weights cannot be trained themselves; add `lora: {}` to train")
     if settings.lora is not None and policy.adapter is not None:
@@ -184,8 +211,10 @@ def described(
     rows: Rows,
     metrics: Mapping[str, float],
     gives: Gives,
+    *,
+    apart: bool,
 ) -> Checkpoint:
-    """The checkpoint in ``job.out``, to which the model card is added."""
+    """The checkpoint in ``job.out``, to which the model card is added; ``apart`` if it is an encoder-decoder's."""
     checkpoint = Checkpoint(
         path=".",
         base_model=str(job.policy.model),
@@ -202,8 +231,10 @@ def described(
         seed=job.seed,
         versions=package_versions(),
         gives=gives,
+        apart=apart,
     )
-    (job.out / "README.md").write_text(card, encoding="utf-8")  # over the one that PEFT writes, which knows less
+    if Processes.here().first:
+        (job.out / "README.md").write_text(card, encoding="utf-8")  # over the one that PEFT writes, which knows less
     return checkpoint
 
 

@@ -1,57 +1,81 @@
-"""The way of a PPO training: answer, reward, learn, keep, and again; then the checkpoint."""
+"""The way of a PPO training: answer, reward, learn, keep, and again; then the checkpoint.
+
+N+     Huang et al. 2024, arXiv:2403.17031
+37     Huang et al. 2022, "The 37 Implementation Details of Proximal Policy Optimization", ICLR blog track
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from solon.data.records import Checkpoint
-from solon.errors import RecipeError, TrainingError
-from solon.models.backend.loading import Loaded
+from solon.errors import ModelRejected, TrainingError
+from solon.models.backend.generation import write
 from solon.plugins.base import located
 from solon.trainers.backend import network
-from solon.trainers.backend.kept import Kept, random_state, read_state, restore_random, write_state
+from solon.trainers.backend.breaking_off import leaving_the_last_good, put_back
+from solon.trainers.backend.kept import STATE, Kept, random_state, read_state, restore_random, write_state
+from solon.trainers.backend.length import fitted
 from solon.trainers.backend.loop import share_of_rate
 from solon.trainers.backend.ppo.algorithm import KLController, RunningMoments
-from solon.trainers.backend.ppo.policy import Actor, head_of
+from solon.trainers.backend.ppo.experience import Experience
+from solon.trainers.backend.ppo.generate import generated
+from solon.trainers.backend.ppo.policy import Actor
 from solon.trainers.backend.ppo.rollout import Prompts, Rollouts, read_prompts, roll_out
-from solon.trainers.backend.ppo.update import Experience, learn
+from solon.trainers.backend.ppo.update import learn, not_finite
+from solon.trainers.backend.ppo.value import head_of
+from solon.trainers.backend.processes import Processes
+from solon.trainers.backend.reporting import REMEDY
 from solon.trainers.backend.rewards import curves
 from solon.trainers.backend.runtime import deterministic, memory_boundary
 from solon.trainers.backend.saving import Configuration, save_adapter, save_full, stored_dtype
 from solon.trainers.backend.trl import check_policy, described, ways_to_save_memory
-from solon.trainers.backends import Choice
-from solon.trainers.base import Job, Policy
+from solon.trainers.base import Job
 from solon.trainers.dataset import read_rows
 from solon.trainers.ppo import PPO
 from solon.trainers.rewards import Rewarded, Score
-
-_STATE = "state.pt"
 
 
 def train_ppo(settings: PPO, job: Job, score: Score) -> Checkpoint:
     """Runs ``PPO.train``, whose errors are named there, with rewards from ``score``."""
     check_policy(settings, job.policy)
-    choice = _backend(settings, job.policy)
+    processes = Processes.joined()  # before loading: each has a GPU of its own
+    choice = settings.choose_backend(job.policy)
     rows = read_rows(job.dataset, settings.consumes, trainer=settings.kind)
     remedies = [f"lower train.max_new_tokens (now {settings.max_new_tokens})", *ways_to_save_memory(settings)]
     with deterministic(job.seed), memory_boundary(remedies):
-        loaded = network.load_policy(job.policy, choice, lora=settings.lora, seed=job.seed).loaded
+        trainable = network.load_policy(
+            job.policy, choice, lora=settings.lora, seed=job.seed, max_length=settings.max_length
+        )
+        loaded = trainable.loaded
+        rows, changed = fitted(settings, rows, loaded, job.dataset)
         prompts = read_prompts(
             job.dataset, rows, loaded, max_new_tokens=settings.max_new_tokens, max_length=settings.max_length
         )
         configuration = Configuration.of(loaded.network)
-        loop = Loop(settings, job, loaded, prompts, score)
-        loop.run()
-        trained = loop.actor.loaded
-        if settings.lora is None:
-            dtype = stored_dtype(located(job.policy.model))
-            save_full(trained.model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
-        else:
-            save_adapter(trained.model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
-    return described(settings, job, rows, loop.last, "policy")
+        loop = Loop(settings, job, trainable, prompts, score, processes)
+
+        def leave(job: Job, numbers: Mapping[str, float]) -> Checkpoint:
+            trained = loop.actor.roles.without_value()
+            if settings.lora is None:
+                dtype = stored_dtype(located(job.policy.model))
+                save_full(trained.model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
+            else:
+                save_adapter(trained.model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
+            return described(settings, job, rows, {**numbers, **changed}, "policy", apart=loaded.apart)
+
+        def restore(kept: Path) -> Mapping[str, float]:
+            put_back(loop.actor.trained, read_state(kept / STATE)["policy"])
+            return loop.last_kept
+
+        with leaving_the_last_good(job, restore, leave):
+            loop.run()
+            return leave(job, loop.last)
 
 
 class Loop:
@@ -59,25 +83,44 @@ class Loop:
 
     Attributes:
         actor: policy, reference and value.
+        processes: those that answer and learn together, each its share; the first has the answers rewarded.
+        writes: how completions are written.
         step, steps: rounds done, and how many there will be.
         last: the last value of every number reported.
+        last_kept: what that was when the last step was kept.
     """
 
-    def __init__(self, settings: PPO, job: Job, loaded: Loaded, prompts: Prompts, score: Score) -> None:
-        self.settings, self.job, self.prompts, self.score = settings, job, prompts, score
-        on_gpu = loaded.device.type == "cuda"
-        self.actor = Actor(loaded, settings.lora, temperature=settings.temperature, checkpointing=on_gpu)
+    def __init__(
+        self,
+        settings: PPO,
+        job: Job,
+        trainable: network.Trainable,
+        prompts: Prompts,
+        score: Score,
+        processes: Processes,
+    ) -> None:
+        self.settings, self.job, self.prompts, self.score, self.processes = settings, job, prompts, score, processes
+        self.writes = generated if trainable.adapted else write
+        self.actor = Actor(
+            trainable.loaded,
+            settings.lora,
+            value_lora=settings.value_lora,
+            adapted=trainable.adapted,
+            temperature=settings.temperature,
+            checkpointing=trainable.loaded.device.type == "cuda",
+        )
         if settings.value_from is not None:
             head = self.actor.head.weight
             head.data.copy_(head_of(located(settings.value_from), head.shape[1]))
         rate, head = settings.peak_learning_rate, self.actor.head
         groups = [
             {"params": list(self.actor.trained.values()), "peak": rate},
+            {"params": list(self.actor.valued.values()), "peak": settings.peak_value_rate},
             # a step of Adam moves every weight by about the rate, so a value by that times the width
-            {"params": [head.weight], "peak": settings.value_learning_rate / head.in_features},
-            {"params": [head.bias], "peak": settings.value_learning_rate},
+            {"params": [head.weight], "peak": settings.value_head_rate / head.in_features},
+            {"params": [head.bias], "peak": settings.value_head_rate},
         ]
-        # N+, general details: Adam's epsilon is 1e-5, and no weight decays
+        # Adam's epsilon is 1e-5 (N+; 37, core detail 3), and no weight decays
         self.optimizer = torch.optim.AdamW(groups, lr=rate, eps=1e-5, weight_decay=0.0)
         self.kl = KLController(settings.kl_coefficient, settings.kl_target)
         self.moments = RunningMoments()
@@ -85,6 +128,7 @@ class Loop:
         self.step = 0
         self.steps = settings.rounds(len(prompts.records))
         self.last: dict[str, float] = {}
+        self.last_kept: dict[str, float] = {}
 
     def run(self) -> None:
         """Goes from the last step that was kept to the end."""
@@ -94,7 +138,12 @@ class Loop:
             metrics = self.round()
             self.step += 1
             self.last.update({name: value for name, value in metrics.items() if math.isfinite(value)})
-            self.job.report(self.step, self.steps, metrics)
+            self.job.report(self.step, self.steps, metrics)  # first: the curve shows where it broke off
+            if (name := not_finite(metrics)) is not None:
+                raise TrainingError(
+                    f"{name} is {metrics[name]} at step {self.step} of {self.steps}, so training stopped and nothing "
+                    f"of that step was kept: {REMEDY}"
+                )
             if self.step % every == 0 and self.step < self.steps:
                 self._keep()  # after the report: who goes on from here must find this step's numbers written
 
@@ -102,16 +151,8 @@ class Loop:
         """Answers, rewards, learns; returns the numbers of it."""
         settings, seed = self.settings, f"{self.job.seed}:{self.step}"
         rate = self._set_rates()
-        rollouts = roll_out(
-            self.actor.loaded,
-            self.prompts,
-            self.prompts.of_round(self.step, settings.rollouts, self.job.seed),
-            round_seed=seed,
-            max_new_tokens=settings.max_new_tokens,
-            temperature=settings.temperature,
-            batch_size=self.job.policy.batch_size,
-        )
-        rewarded = self.score(rollouts.asked, rollouts.texts)
+        rollouts = self._rollouts(seed)
+        rewarded = self.processes.by_the_first(lambda: self.score(rollouts.asked, rollouts.texts))
         present = [row for row, total in enumerate(rewarded.total) if total is not None]
         if not present:
             raise TrainingError(
@@ -125,9 +166,9 @@ class Loop:
         if self.step == 0 and settings.value_from is None:
             # from zero the value would be learned for many rounds before it says more than what all completions earn
             self.actor.head.bias.data.fill_(math.fsum(scores) / len(scores))
-        experience = Experience.of(self.actor, rollouts.episodes, scores, settings, self.kl.coefficient)
+        experience = Experience.of(self.actor, rollouts.episodes, scores, settings, self.kl.coefficient, self.processes)
         before = experience.metrics()
-        learned = learn(self.actor, experience, settings, self.optimizer, seed=seed)
+        learned = learn(self.actor, experience, settings, self.optimizer, seed=seed, processes=self.processes)
         used = self.kl.coefficient
         self.kl.update(before["objective/kl"])
         order = ("loss", "grad_norm")
@@ -140,8 +181,34 @@ class Loop:
             **{name: value for name, value in learned.items() if name not in order},
         }
 
+    def _rollouts(self, seed: str) -> Rollouts:
+        """The round's answers, of which this process writes its share."""
+        settings = self.settings
+        places = list(enumerate(self.prompts.of_round(self.step, settings.rollouts, self.job.seed)))
+        try:
+            written = roll_out(
+                self.actor.loaded,
+                self.prompts,
+                self.processes.share(places),
+                round_seed=seed,
+                max_new_tokens=settings.max_new_tokens,
+                temperature=settings.temperature,
+                batch_size=self.job.policy.batch_size,
+                writes=self.writes,
+            )
+        except ModelRejected as error:  # its scores are not numbers
+            raise TrainingError(
+                f"the policy's probabilities are not numbers at step {self.step + 1} of {self.steps}, so training "
+                f"stopped and nothing of that step was kept: {REMEDY}"
+            ) from error
+        return Rollouts.joined(self.processes.gather(written))
+
     def _scores(self, totals: Sequence[float], ended: Sequence[bool]) -> list[float]:
-        """Rewards as they are learned from: normalised, clipped, and less where a completion did not end (N+ 23)."""
+        """Rewards as they are learned from: normalised, clipped, and less where a completion did not end (N+ 23).
+
+        Normalising and clipping, at 10 by default, are after 37, details 8 and 9 for continuous actions, which divide
+        by a deviation as here but leave the mean in.
+        """
         settings = self.settings
         if settings.normalise_rewards:
             self.moments.add(totals)
@@ -152,6 +219,7 @@ class Loop:
         return [total - (0.0 if end else penalty) for total, end in zip(clipped, ended, strict=True)]
 
     def _set_rates(self) -> float:
+        """Of all groups for this round, falling to 0 in a line by default (N+; 37, core detail 4); the policy's."""
         share = share_of_rate(
             self.step, self.steps, schedule=self.settings.schedule, warmup_ratio=self.settings.warmup_ratio
         )
@@ -160,16 +228,24 @@ class Loop:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def _keep(self) -> None:
+        everyones = self.processes.gather(random_state())
+        if self.processes.first:
+            self._write(everyones)
+        self.last_kept = dict(self.last)
+        self.processes.wait()
+
+    def _write(self, random: Sequence[dict[str, Any]]) -> None:
         with self.kept.writing(self.step) as folder:
             write_state(
-                folder / _STATE,
+                folder / STATE,
                 {
                     "policy": {name: weight.detach() for name, weight in self.actor.trained.items()},
+                    "value": {name: weight.detach() for name, weight in self.actor.valued.items()},
                     "head": self.actor.head.state_dict(),
                     "optimizer": self.optimizer.state_dict(),
                     "kl_coefficient": self.kl.coefficient,
                     "moments": (self.moments.count, self.moments.mean, self.moments.squares),
-                    "random": random_state(),
+                    "random": random,
                 },
             )
 
@@ -177,17 +253,19 @@ class Loop:
         newest = self.kept.latest()
         if newest is None:
             return
-        state = read_state(newest / _STATE)
+        state = read_state(newest / STATE)
         with torch.no_grad():
-            for name, weight in self.actor.trained.items():
-                weight.copy_(state["policy"][name])
+            for part, weights in (("policy", self.actor.trained), ("value", self.actor.valued)):
+                for name, weight in weights.items():
+                    weight.copy_(state[part][name])
         self.actor.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.kl.coefficient = state["kl_coefficient"]
         self.moments = RunningMoments(*state["moments"])
-        restore_random(state["random"])
+        restore_random(state["random"][self.processes.place])
         self.step = self.kept.step_of(newest)
         self.last.update(self.job.go_on_from(self.step))
+        self.last_kept = dict(self.last)
 
 
 def _reward_metrics(rollouts: Rollouts, rewarded: Rewarded) -> dict[str, float]:
@@ -200,12 +278,3 @@ def _reward_metrics(rollouts: Rollouts, rewarded: Rewarded) -> dict[str, float]:
         "lengths/mean": sum(map(len, rollouts.episodes.responses)) / count,
         "completions/clipped": sum(not ended for ended in rollouts.ended) / count,
     }
-
-
-def _backend(settings: PPO, policy: Policy) -> Choice:
-    choice = settings.choose_backend(policy)
-    if settings.backend == "unsloth":
-        raise RecipeError("train.backend: ppo does not train on unsloth yet; take `bitsandbytes` or `plain`")
-    if choice.name == "unsloth":
-        return Choice("bitsandbytes" if policy.load_in_4bit else "plain", "ppo does not train on unsloth yet")
-    return choice

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
-from solon.data.records import Message, Prompt
-from solon.errors import DataError, Problem
-from solon.models.backend.generation import Ask, write
+from solon.data.records import Prompt
+from solon.errors import RecipeError
+from solon.models.backend.generation import Ask, Written, write
 from solon.models.backend.loading import Loaded
-from solon.trainers.backend.ppo.policy import Episodes
-from solon.trainers.dataset import Rows
+from solon.trainers.backend.ppo.episodes import Episodes
+from solon.trainers.dataset import Rows, prompts_of
 
 
 @dataclass(frozen=True)
@@ -60,65 +59,77 @@ class Rollouts:
             [self.ended[row] for row in rows],
         )
 
+    @classmethod
+    def joined(cls, shares: Sequence[Rollouts]) -> Rollouts:
+        """Those of all processes, each of which wrote every so-manieth, in the round's order."""
+        rows = [
+            (share, row)
+            for row in range(max(len(share.texts) for share in shares))
+            for share in shares
+            if row < len(share.texts)
+        ]
+        return Rollouts(
+            [share.asked[row] for share, row in rows],
+            [share.texts[row] for share, row in rows],
+            Episodes(
+                [share.episodes.prompts[row] for share, row in rows],
+                [share.episodes.responses[row] for share, row in rows],
+            ),
+            [share.ended[row] for share, row in rows],
+        )
+
 
 def read_prompts(folder: Path, rows: Rows, loaded: Loaded, *, max_new_tokens: int, max_length: int | None) -> Prompts:
     """The training prompts of a dataset, with topic and reference answer where it has them.
 
+    They leave room for a completion: ``length.fitted`` has seen to it, but for that of an encoder-decoder, which stands
+    by itself.
+
     Raises:
-        DataError: a prompt is not one, or leaves no room for a completion of ``max_new_tokens``.
+        DataError: a prompt is none.
+        RecipeError: a completion of ``max_new_tokens`` is longer than an encoder-decoder can write, or may.
     """
-    file = folder if folder.is_file() else folder / "train.parquet"
-    records = [_prompt(row, file, number) for number, row in enumerate(rows.train.to_pylist(), start=1)]
-    tokens = loaded.chat.encode([record.messages for record in records])
-    limits = [(loaded.context, "the model's context"), (max_length, "train.max_length")]
-    limit, name = min(((value, name) for value, name in limits if value is not None), default=(None, ""))
-    too_long = [len(ids) for ids in tokens if limit is not None and len(ids) + max_new_tokens > limit]
-    if too_long:
-        what = (
-            f"{len(too_long)} of {len(tokens)} prompts and completions of {max_new_tokens} tokens are longer than "
-            f"{name} of {limit} tokens; the longest prompt has {max(too_long)}"
-        )
-        raise DataError([Problem(str(file), what, "lower train.max_new_tokens, or leave those prompts out")])
-    return Prompts(records, tokens)
+    limits = {"the model's context": loaded.context, "train.max_length": max_length}
+    for name, limit in limits.items():
+        if loaded.apart and limit is not None and max_new_tokens > limit:
+            raise RecipeError(
+                f"train.max_new_tokens: completions of {max_new_tokens} tokens are longer than {name} of {limit} "
+                f"tokens: lower it"
+            )
+    records = prompts_of(rows.train, str(folder if folder.is_file() else folder / "train.parquet"))
+    return Prompts(records, loaded.chat.encode([record.messages for record in records]))
 
 
 def roll_out(
     loaded: Loaded,
     prompts: Prompts,
-    places: Sequence[int],
+    places: Sequence[tuple[int, int]],
     *,
     round_seed: str,
     max_new_tokens: int,
     temperature: float,
     batch_size: int,
+    writes: Callable[[Loaded, Sequence[Ask]], list[Written]] = write,
 ) -> Rollouts:
-    """The policy's answers to the prompts at ``places``, cut after the token that ends them."""
+    """The policy's answers, cut after the token that ends them (N+: nothing behind it is rewarded or learned from).
+
+    ``places`` has for each its number in the round, which its random numbers follow from, and its prompt's place;
+    ``writes`` is how the model writes.
+    """
     asks = [
         Ask(prompts.tokens[place], max_new_tokens, temperature, seed=_seed(f"{round_seed}:{number}"))
-        for number, place in enumerate(places)
+        for number, place in places
     ]
     written = [
-        reply for start in range(0, len(asks), batch_size) for reply in write(loaded, asks[start : start + batch_size])
+        reply for start in range(0, len(asks), batch_size) for reply in writes(loaded, asks[start : start + batch_size])
     ]
     responses = [[*reply.tokens, *([reply.end] if reply.end is not None else [])] for reply in written]
     return Rollouts(
-        [prompts.records[place] for place in places],
+        [prompts.records[place] for _, place in places],
         [loaded.chat.decode(reply.tokens) for reply in written],
         Episodes([list(ask.tokens) for ask in asks], responses),
         [reply.ended for reply in written],
     )
-
-
-def _prompt(row: dict[str, Any], file: Path, number: int) -> Prompt:
-    said = row["prompt"]
-    try:
-        messages = [{"role": "user", "content": said}] if isinstance(said, str) else said
-        details = {name: row.get(name) for name in ("topic", "reference")}
-        return Prompt(messages=tuple(Message.model_validate(message) for message in messages), **details)
-    except ValueError as error:
-        first = str(error).strip().split("\n")[0]
-        remedy = "a prompt is a text, or a list of messages with `role` and `content`"
-        raise DataError([Problem(f"{file}, row {number}", f"the prompt is none: {first}", remedy)]) from None
 
 
 def _shuffled(count: int, seed: str) -> list[int]:

@@ -1,150 +1,98 @@
-"""What is learned from one round: advantages, then passes over its completions in minibatches (PPO, algorithm 1)."""
+"""What is learned from one round: passes over its completions in minibatches (PPO, algorithm 1)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from statistics import fmean
-from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from solon.errors import TrainingError
 from solon.trainers.backend.ppo import algorithm
-from solon.trainers.backend.ppo.policy import Actor, Episodes, Reading
+from solon.trainers.backend.ppo.episodes import cut
+from solon.trainers.backend.ppo.experience import ALONE, Experience
+from solon.trainers.backend.ppo.policy import Actor
+from solon.trainers.backend.processes import Processes
 from solon.trainers.ppo import PPO
 
 RATIO_TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
-class Experience:
-    """Completions with all that learning needs of them, tensors of shape (rows, time).
-
-    Attributes:
-        episodes: prompts and responses as tokens.
-        mask: true on the responses' tokens.
-        sampled: what the network made of them when they were written.
-        reference: log-probabilities under the policy before training.
-        advantages: not whitened yet.
-        returns: what the values should have been.
-    """
-
-    episodes: Episodes
-    mask: Tensor
-    sampled: Reading
-    reference: Tensor
-    advantages: Tensor
-    returns: Tensor
-
-    @classmethod
-    def of(cls, actor: Actor, episodes: Episodes, scores: Sequence[float], settings: PPO, coefficient: float) -> Self:
-        """Reads the episodes, ``settings.batch_size`` at once, and estimates the advantages.
-
-        The batches are those of the first pass: with the same neighbours every likelihood is the same to the last bit,
-        so that the first ratio is 1 in any number type.
-        """
-        mask = episodes.mask().to(actor.loaded.device)
-        readings, references = [], []
-        with torch.no_grad():
-            for minibatch in _split(range(len(mask)), settings.batch_size * settings.gradient_accumulation):
-                for rows in _split(minibatch, settings.batch_size):
-                    readings.append(actor.read(episodes.at(rows), entropy=True))
-                    references.append(actor.reference(episodes.at(rows)))
-        time = mask.shape[1]
-        sampled = Reading(
-            _stack([reading.log_probs for reading in readings], time),
-            _stack([reading.values for reading in readings], time),
-            _stack([reading.entropies for reading in readings if reading.entropies is not None], time),
-        )
-        reference = _stack(references, time)
-        rewards = algorithm.token_rewards(
-            torch.tensor(scores, device=mask.device), sampled.log_probs, reference, mask, coefficient=coefficient
-        )
-        advantages = algorithm.advantages_of(
-            rewards, sampled.values, mask, gamma=settings.gamma, lam=settings.gae_lambda
-        )
-        return cls(episodes, mask, sampled, reference, advantages, advantages + sampled.values)
-
-    def metrics(self) -> dict[str, float]:
-        """What is known before anything is learned."""
-        mean, mask, logs = algorithm.masked_mean, self.mask, self.sampled.log_probs
-        assert self.sampled.entropies is not None
-        rows = mask.shape[0]
-        return {
-            "objective/kl": float(torch.where(mask, algorithm.k1(logs, self.reference), 0).sum()) / rows,
-            "objective/kl_k3": float(torch.where(mask, algorithm.k3(logs, self.reference), 0).sum()) / rows,
-            "objective/entropy": float(mean(self.sampled.entropies, mask)),
-            "returns/mean": float(mean(self.returns, mask)),
-            "advantages/mean": float(mean(self.advantages, mask)),
-            "value/explained_variance": algorithm.explained_variance(self.sampled.values, self.returns, mask),
-        }
-
-
 def learn(
-    actor: Actor, experience: Experience, settings: PPO, optimizer: torch.optim.Optimizer, *, seed: str
+    actor: Actor,
+    experience: Experience,
+    settings: PPO,
+    optimizer: torch.optim.Optimizer,
+    *,
+    seed: str,
+    processes: Processes = ALONE,
 ) -> dict[str, float]:
     """Takes the optimizer steps of a round; returns the means of what was seen at them.
 
+    Each process goes through its share of every minibatch, and all take the same steps.
+
+    A policy that has gone far enough (``settings.kl_stop``) takes no more of them, while a value of its own goes on.
+    At the first loss or gradient that is not a number nothing steps any more: what was seen says so (``not_finite``),
+    and whoever reports it ends the training.
+
     Raises:
-        TrainingError: the first ratio is not 1, or loss or gradients are not numbers.
+        TrainingError: the first ratio is not 1.
     """
     white = algorithm.whiten(experience.advantages, experience.mask)
     experience = replace(experience, advantages=white)
-    parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
     seen: list[dict[str, float]] = []
-    steps = 0
+    steps, goes_on = 0, True
     for number in range(settings.passes):
         for rows in _minibatches(len(white), number, settings, seed):
             optimizer.zero_grad(set_to_none=True)
-            seen.append(gradients(actor, experience, rows, settings))
-            if len(seen) == 1:
-                _check_ratio(seen[0]["policy/ratio_first"])
-            if settings.kl_stop is not None and seen[-1]["policy/approx_kl"] > settings.kl_stop:
+            numbers = gradients(actor, experience, rows, settings, processes) if goes_on else {}
+            if not seen and not_finite(numbers) is None:
+                _check_ratio(numbers["policy/ratio_first"])
+            if settings.kl_stop is not None and numbers.get("policy/approx_kl", 0.0) > settings.kl_stop:
+                goes_on = False
                 optimizer.zero_grad(set_to_none=True)
+            if actor.roles.own_value:
+                numbers |= value_gradients(actor, experience, rows, settings, processes)
+            seen.append(numbers)
+            if not goes_on and not actor.roles.own_value:
                 return _summary(seen, steps)
-            norm = float(torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm))
-            seen[-1]["grad_norm"] = norm
-            for name in ("loss", "grad_norm"):
-                if not math.isfinite(seen[-1][name]):
-                    raise TrainingError(
-                        f"{name} is {seen[-1][name]}, so training stopped and nothing of it was kept: "
-                        f"lower train.learning_rate, or look for broken weights in policy.model"
-                    )
+            for name, weights in _networks(actor, policy=goes_on).items():
+                processes.add_up(_gradients(weights))
+                # by the norm of all together (37, core detail 11: Huang et al. 2022, ICLR blog track)
+                numbers[name] = float(torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm))
+            if not_finite(numbers) is not None:
+                return _summary(seen, steps)
             optimizer.step()
-            steps += 1
+            steps += goes_on
     return _summary(seen, steps)
 
 
-def gradients(actor: Actor, experience: Experience, rows: Sequence[int], settings: PPO) -> dict[str, float]:
+def gradients(
+    actor: Actor, experience: Experience, rows: Sequence[int], settings: PPO, processes: Processes = ALONE
+) -> dict[str, float]:
     """Adds the gradient of one minibatch's loss, a mean over its tokens (PPO eq. 9 with the sign turned).
 
-    It is made of parts of ``settings.batch_size`` rows, and does not depend on where they are cut.
+    It is made of parts of ``settings.batch_size`` rows, and does not depend on where they are cut. The value's loss is
+    part of it where policy and value share a forward pass.
     """
     count = experience.mask[list(rows)].sum()
-    totals: dict[str, Any] = {}
+    totals: defaultdict[str, float] = defaultdict(float)
     farthest = 1.0
-    for part in _split(rows, settings.batch_size):
+    for part in cut(processes.share(rows), settings.batch_size):
         now = actor.read(experience.episodes.at(part), entropy=settings.entropy_weight > 0)
-        time = now.log_probs.shape[1]
-        mask, sampled, before, advantages, returns = (
-            table[list(part), :time]
-            for table in (
-                experience.mask,
-                experience.sampled.log_probs,
-                experience.sampled.values,
-                experience.advantages,
-                experience.returns,
-            )
+        mask, sampled, advantages = _columns(
+            part, now.log_probs, experience.mask, experience.log_probs, experience.advantages
         )
-        losses = {
-            "policy/loss": algorithm.policy_losses(now.log_probs, sampled, advantages, clip=settings.clip),
-            "value/loss": algorithm.value_losses(now.values, before, returns, clip=settings.value_clip),
-        }
-        whole = losses["policy/loss"] + settings.value_weight * losses["value/loss"]
+        losses = {"policy/loss": algorithm.policy_losses(now.log_probs, sampled, advantages, clip=settings.clip)}
+        whole = losses["policy/loss"]
+        if now.values is not None:
+            losses["value/loss"] = _value_losses(now.values, part, experience, settings)
+            whole = whole + settings.value_weight * losses["value/loss"]
         if now.entropies is not None:
             whole = whole - settings.entropy_weight * now.entropies
         loss = torch.where(mask, whole, 0.0).sum() / count
@@ -153,18 +101,73 @@ def gradients(actor: Actor, experience: Experience, rows: Sequence[int], setting
             share = mask.sum() / count  # of the minibatch's tokens
             ratio = torch.where(mask, torch.exp(now.log_probs - sampled), 1.0)
             extreme = float(ratio.flatten()[(ratio - 1).abs().argmax()])
-            if not abs(extreme - 1) <= abs(farthest - 1):  # what is not a number is the farthest
-                farthest = extreme
+            farthest = max(farthest, extreme, key=_distance)
+            clipped = algorithm.clipped_share(now.log_probs, sampled, mask, clip=settings.clip)
             parts = {
                 "loss": loss,
                 **{name: share * algorithm.masked_mean(values, mask) for name, values in losses.items()},
-                "policy/clip_fraction": share
-                * algorithm.clipped_share(now.log_probs, sampled, mask, clip=settings.clip),
+                "policy/clip_fraction": share * clipped,
                 "policy/approx_kl": share * algorithm.masked_mean(algorithm.k3(sampled, now.log_probs), mask),
             }
             for name, value in parts.items():
-                totals[name] = totals.get(name, 0.0) + float(value)
-    return {**totals, "policy/ratio_first": farthest}
+                totals[name] += float(value)
+    everyones, ratios = zip(*processes.gather((totals, farthest)), strict=True)
+    return {**_added_up(everyones), "policy/ratio_first": max(ratios, key=_distance)}
+
+
+def value_gradients(
+    actor: Actor, experience: Experience, rows: Sequence[int], settings: PPO, processes: Processes = ALONE
+) -> dict[str, float]:
+    """As ``gradients``, of the value's loss in an adapter of its own; it needs no weight, for nothing else is there."""
+    count = experience.mask[list(rows)].sum()
+    total = 0.0
+    for part in cut(processes.share(rows), settings.batch_size):
+
+        def loss(values: Tensor, part: Sequence[int] = part) -> Tensor:
+            (mask,) = _columns(part, values, experience.mask)
+            return torch.where(mask, _value_losses(values, part, experience, settings), 0.0).sum() / count
+
+        total += float(actor.backward_of_values(experience.episodes.at(part), loss))
+    return {"value/loss": math.fsum(processes.gather(total))}
+
+
+def _value_losses(values: Tensor, part: Sequence[int], experience: Experience, settings: PPO) -> Tensor:
+    before, returns = _columns(part, values, experience.values, experience.returns)
+    return algorithm.value_losses(values, before, returns, clip=settings.value_clip)
+
+
+def _columns(part: Sequence[int], like: Tensor, *tables: Tensor) -> list[Tensor]:
+    """Rows ``part`` of tables (rows, time), as wide as their own longest response."""
+    return [table[list(part), : like.shape[1]] for table in tables]
+
+
+def _distance(ratio: float) -> float:
+    """How far a ratio is from 1; what is not a number is the farthest."""
+    return math.inf if math.isnan(ratio) else abs(ratio - 1)
+
+
+def _added_up(everyones: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """A process without a row has seen nothing, and all of them have rows to go through."""
+    names = dict.fromkeys(name for totals in everyones for name in totals)
+    return {name: math.fsum(totals.get(name, 0.0) for totals in everyones) for name in names}
+
+
+def _networks(actor: Actor, *, policy: bool) -> dict[str, list[nn.Parameter]]:
+    """What moves, by the name of its gradient's norm: the policy unless it has stopped, and a value of its own, whose
+    gradients are cut by themselves. One that reads the policy's states is one network with it.
+    """
+    trained, value = list(actor.trained.values()), [*actor.valued.values(), *actor.head.parameters()]
+    if not actor.roles.own_value:
+        return {"grad_norm": [*trained, *value]}
+    return ({"grad_norm": trained} if policy else {}) | {"value/grad_norm": value}
+
+
+def _gradients(weights: Sequence[nn.Parameter]) -> Iterator[Tensor]:
+    """Of each weight; 0 where nothing of the minibatch fell to this process."""
+    for weight in weights:
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+        yield weight.grad
 
 
 def _check_ratio(ratio: float) -> None:
@@ -173,6 +176,12 @@ def _check_ratio(ratio: float) -> None:
             f"before any step of a round a token is {ratio:.6g} times as likely as when it was scored, and must be as "
             f"likely within {RATIO_TOLERANCE:g}: the policy is not the same in both passes (dropout, or broken weights)"
         )
+
+
+def not_finite(numbers: Mapping[str, float]) -> str | None:
+    """The first loss or gradient's norm that is not a number; ``None`` where all are."""
+    names = ("loss", "value/loss", "grad_norm", "value/grad_norm")
+    return next((name for name in names if not math.isfinite(numbers.get(name, 0.0))), None)
 
 
 def _summary(seen: Sequence[dict[str, float]], steps: int) -> dict[str, float]:
@@ -187,13 +196,4 @@ def _minibatches(count: int, number: int, settings: PPO, seed: str) -> Iterator[
     order = list(range(count))
     if number:
         Random(f"{seed}:{number}").shuffle(order)
-    return _split(order, settings.batch_size * settings.gradient_accumulation)
-
-
-def _split(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
-
-
-def _stack(parts: Sequence[Tensor], time: int) -> Tensor:
-    """Parts of different length, filled up with 0 to (rows, ``time``)."""
-    return torch.cat([torch.nn.functional.pad(part, (0, time - part.shape[1])) for part in parts])
+    return cut(order, settings.batch_size * settings.gradient_accumulation)

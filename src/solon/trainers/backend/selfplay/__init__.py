@@ -1,0 +1,1 @@
+"""Self-play: answering, judging, and learning in rounds."""

@@ -1,0 +1,231 @@
+"""The labeler at work on a round: through the run's ledger and budget, what failed counted and never a label."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from solon.data.records import Candidates, Failed, Judgment, Prompt
+from solon.errors import StageIncomplete, TrainingError
+from solon.evaluation.comparison import Preferred, by_id, comparisons, preferred
+from solon.labelers.base import Labeler
+from solon.labelers.boundary import boundary
+from solon.ledger import Ledger
+from solon.models.transformers import unload
+from solon.statistics.estimates import Estimate, wilson
+from solon.stream import Stream
+from solon.trainers.backend.rewards import ENOUGH_TO_TELL, STAGE
+from solon.trainers.base import Job, Judging
+from solon.trainers.scoring import Scored, numbers, scored
+
+_MOST_AT_ONCE = 20_000
+"""Prompts at work at once where a judge goes by batches of its provider."""
+
+
+@dataclass
+class Bench:
+    """A labeler with all it takes to ask it.
+
+    Attributes:
+        labeler: who judges.
+        judging: under what, and on whose account.
+        judgments: how many there were so far, and of these, by reason, those that ``failed``.
+        said: the first thing that was said in place of a verdict.
+    """
+
+    labeler: Labeler
+    judging: Judging
+    judgments: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    said: str = ""
+
+    @classmethod
+    def of(cls, labeler: Labeler, job: Job) -> Bench:
+        """That of a training.
+
+        Raises:
+            TrainingError: the job does not say how labelers are asked.
+        """
+        if job.judging is None:
+            raise TrainingError("trainer 'selfplay' asks a labeler, and its job does not say under what: `judging`")
+        return cls(labeler, job.judging)
+
+    def examined(self, candidates: Sequence[Candidates]) -> list[Judgment]:
+        """All judgments on them, in their order.
+
+        Raises:
+            ModelRejected, ModelDown, BudgetReached: as ``solon.stream.ask``.
+            PluginError: the labeler raised what no labeler may.
+            StageIncomplete: more judgments failed than ``max_failed`` allows.
+        """
+        return list(chain.from_iterable(self._judged(candidates)))
+
+    def compared(self, before: Sequence[Candidates], after: Sequence[Candidates]) -> Compared:
+        """The only answer of each prompt before and after: which the labeler prefers, over all of them.
+
+        Raises:
+            as ``examined``.
+        """
+        both = [
+            Candidates(prompt=old.prompt, completions=tuple(dict.fromkeys((*new.completions, *old.completions))))
+            for old, new in zip(before, after, strict=True)
+        ]
+        # two equal texts are a tie that nobody is asked about, but what each is worth can be asked
+        asked = [one for one in both if self.labeler.options == 1 or not _same(one)]
+        judged = dict(zip([one.prompt for one in asked], self._judged(asked), strict=True))
+        principles = by_id(self.judging.constitution)
+        told: Counter[Preferred] = Counter()
+        new: list[Scored | None] = []
+        old: list[Scored | None] = []
+        for one in both:
+            judgments = judged.get(one.prompt, ())
+            first, second = one.completions[0], one.completions[-1]
+            pair = comparisons(judgments, first.id, second.id)
+            told["tie" if _same(one) else preferred(pair, first.id, principles)] += 1
+            if self.labeler.options == 1:
+                found = scored(
+                    dict.fromkeys(one.completions, 1),
+                    judgments,
+                    principles,
+                    options=1,
+                    veto_below=self.judging.veto_below,
+                )
+                new.append(found.get(first.text))
+                old.append(found.get(second.text))
+        worth = numbers([*new, *old])  # of all at once: a mean of logits and shares is nothing
+        return Compared.of(told, worth[: len(new)], worth[len(new) :], list(chain.from_iterable(judged.values())))
+
+    def applies_to(self, prompt: Prompt) -> bool:
+        """Whether there is a principle to judge answers to it under."""
+        return any(principle.applies_to(prompt.topic) for principle in self.judging.constitution.principles)
+
+    def _judged(self, work: Sequence[Candidates]) -> list[tuple[Judgment, ...]]:
+        """The judgments on each, as the labeler has them once it has seen all."""
+        self._forget()
+        found = asyncio.run(self._examined(work))
+        unload()  # a judge that runs here leaves the memory to the training
+        with boundary(self.labeler):
+            revise = self.labeler.conclude(lambda: chain.from_iterable(found))
+            if revise is not None:
+                found = [tuple(map(revise, judgments)) for judgments in found]
+        self._forget()
+        for judgments in found:
+            self._count(judgments)
+        if self.failed.total() > self.judging.max_failed * self.judgments:
+            self._stop("all were asked")
+        return found
+
+    async def _examined(self, work: Sequence[Candidates]) -> list[tuple[Judgment, ...]]:
+        models, judging = self.labeler.models(), self.judging
+        found = []
+
+        async def examine(candidates: Candidates) -> tuple[Judgment, ...]:
+            with boundary(self.labeler):
+                return await self.labeler.examine(candidates, judging.constitution)
+
+        try:
+            with Ledger.open(judging.ledger) as ledger:
+                async with Stream(
+                    ledger,
+                    run=judging.run,
+                    stage=STAGE,
+                    max_usd=judging.max_usd,
+                    asks_remote=any(model.remote for model in models),
+                ) as stream:
+                    async for _, judgments in stream.map(examine, work, window=self._window()):
+                        self._count(judgments)
+                        self._stop_if_hopeless()
+                        found.append(judgments)
+        finally:
+            for model in models:  # only now: the stream has waited for replies that were under way
+                await model.aclose()
+        return found
+
+    def _window(self) -> int:
+        models = self.labeler.models()
+        if any(model.provider_batches() is not None for model in models):
+            return _MOST_AT_ONCE
+        return max([16, *(max(model.requests_in_a_batch, 2 * model.max_in_flight) for model in models)])
+
+    def _forget(self) -> None:
+        self.judgments, self.failed, self.said = 0, Counter(), ""
+
+    def _count(self, judgments: Sequence[Judgment]) -> None:
+        self.judgments += len(judgments)
+        for judgment in judgments:
+            if isinstance(judgment.outcome, Failed):
+                self.failed[judgment.outcome.reason] += 1
+                self.said = self.said or f"{judgment.outcome.reason}: {judgment.outcome.raw or ''}"[:200]
+
+    def _stop_if_hopeless(self) -> None:
+        share = self.failed.total() / max(1, self.judgments)
+        if self.judgments >= ENOUGH_TO_TELL and share > max(2 * self.judging.max_failed, 0.5):
+            self._stop("stopped early")
+
+    def _stop(self, when: str) -> None:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.failed.most_common())
+        raise StageIncomplete(
+            f"{self.failed.total():,} of {self.judgments:,} judgments failed ({reasons}); max_failed allows "
+            f"{self.judging.max_failed:.0%}; {when}. {self.labeler.name} said, for example: {self.said!r}. None of "
+            "them became a label, and every reply is in the ledger. Look at the judge, then run again: the training "
+            "goes on from there"
+        )
+
+
+def _same(one: Candidates) -> bool:
+    return len({completion.text for completion in one.completions}) == 1
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two policies' answers to the same prompts, compared.
+
+    Attributes:
+        estimate: share of the prompts on which the newer policy's is preferred, a tie counting half, with its 95 %
+            interval; of nothing where ``n`` is 0.
+        n: prompts with a verdict. Those to which no principle applies are not among them.
+        failed: prompts without one.
+        reward, reward_before: mean score of the newer and the older answers, where the labeler scores each by itself.
+        judgments: all of them.
+    """
+
+    estimate: Estimate
+    n: int
+    failed: int
+    reward: float | None
+    reward_before: float | None
+    judgments: list[Judgment]
+
+    @classmethod
+    def of(
+        cls,
+        told: Counter[Preferred],
+        new: Sequence[float | None],
+        old: Sequence[float | None],
+        judgments: list[Judgment],
+    ) -> Compared:
+        """From how often which verdict was given, and the scores of the newer and the older answers."""
+        n = told["first"] + told["tie"] + told["second"]
+        share = wilson(told["first"] + told["tie"] / 2, n)
+        return cls(share, n, told["failed"], _mean(new), _mean(old), judgments)
+
+    def numbers(self) -> dict[str, float]:
+        """What is logged of it."""
+        rewards = {"selfplay/reward": self.reward, "selfplay/reward_before": self.reward_before}
+        share = self.estimate
+        rate = {"selfplay/win_rate": share.value, "selfplay/low": share.low, "selfplay/high": share.high}
+        return {
+            **(rate if self.n else {}),
+            "selfplay/n": float(self.n),
+            "selfplay/failed": float(self.failed),
+            **{name: value for name, value in rewards.items() if value is not None},
+        }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None

@@ -1,0 +1,114 @@
+"""The training of one round: DPO on its pairs, from the policy at its beginning to the one at its end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file
+
+from solon.data.artifacts import atomic_folder, write_json
+from solon.data.records import Checkpoint
+from solon.models.backend.loading import Loaded
+from solon.trainers.backend.preference import REPORTED, dpo_trainer
+from solon.trainers.backend.selfplay.answers import free
+from solon.trainers.backend.selfplay.files import Round, read_json
+from solon.trainers.backend.trl import Prepared, described, load_policy, train_with_trl
+from solon.trainers.base import Job, Policy
+from solon.trainers.dataset import read_rows
+from solon.trainers.dpo import DPO
+from solon.trainers.selfplay import SelfPlay
+
+_ADAPTER = "adapter_model.safetensors"
+_REFERENCE = "ref"  # what TRL calls its copy of an adapter that training goes on with
+
+
+def train_round(settings: SelfPlay, job: Job, one: Round, start: Path | None) -> int:
+    """Writes ``one.checkpoint`` from ``one.pairs``, going on from what was kept of it; how many steps it took.
+
+    Args:
+        settings: the trainer's.
+        job: the training; its steps are reported as those of the round alone, from 1.
+        one: the round.
+        start: the checkpoint of the round before; ``None`` is the untrained policy.
+
+    Raises:
+        TrainingError: as ``DPO.train``.
+    """
+    if (found := read_json(one.trained)) is not None and one.checkpoint.is_dir():
+        return int(found["steps"])
+    full, steps = settings.lora is None, 0
+    policy = job.policy
+    if start is not None and full:
+        policy = policy.model_copy(update={"model": str(start), "adapter": None})
+    dpo = settings.of_a_round(settings.choose_backend(job.policy).name)
+
+    def report(step: int, in_all: int, metrics: Any) -> None:
+        nonlocal steps
+        steps = step
+        job.report(step, in_all, metrics)
+
+    one.training.mkdir(exist_ok=True)
+    with atomic_folder(one.checkpoint) as out:
+        inner = replace(
+            job, policy=policy, dataset=one.pairs / "preference", out=out, report=report, kept=one.training,
+            seed=seed_of_round(job.seed, one.number),
+        )  # fmt: skip
+        trained = train_with_trl(
+            dpo,
+            inner,
+            lambda prepared: _trainer(settings, dpo, prepared, job.policy, start),
+            reported=REPORTED,
+            load_model=_going_on(start) if start is not None and not full and settings.reference == "round" else None,
+        )
+        _describe(settings, replace(job, out=out), one, trained)
+        write_json(one.trained, {"steps": steps, "metrics": trained.metrics})
+    free()
+    return steps
+
+
+def seed_of_round(seed: int, number: int) -> int:
+    """A round's own seed in [0, 2**31), so that it shuffles its rows like no other round, of this training or another.
+
+    The first round's is the training's own: it is DPO with that seed.
+    """
+    if number == 1:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed}:round {number}".encode()).digest()[:4], "big") >> 1
+
+
+def _describe(settings: SelfPlay, job: Job, one: Round, trained: Checkpoint) -> None:
+    """Writes the model card anew: the policy's base is the recipe's, whatever the round began with."""
+    rows = read_rows(one.pairs / "preference", DPO.consumes, trainer=settings.kind)
+    described(settings, job, rows, trained.metrics, "policy", apart=False)
+
+
+def _going_on(start: Path) -> Callable[[Policy, bool], Loaded]:
+    """Loads the base with the last round's adapter, to train it further; TRL takes a frozen copy as reference."""
+
+    def load(policy: Policy, full: bool) -> Loaded:
+        loaded = load_policy(policy, full=full)
+        return replace(loaded, model=PeftModel.from_pretrained(loaded.model, str(start), is_trainable=True))
+
+    return load
+
+
+def _trainer(settings: SelfPlay, dpo: DPO, prepared: Prepared, untrained: Policy, start: Path | None) -> Any:
+    """TRL's trainer, which has asked the reference already and does not need it any more."""
+    if start is None or settings.reference == "round":
+        trainer = dpo_trainer(dpo, prepared)
+        if prepared.adapted:
+            trainer.model.delete_adapter(_REFERENCE)
+    elif settings.lora is None:
+        trainer = dpo_trainer(dpo, prepared, load_policy(untrained, full=True).model)
+        trainer.ref_model = None
+        free()
+    else:
+        # the adapters were new until here, and so the reference, which is without them, the untrained policy
+        trainer = dpo_trainer(dpo, prepared)
+        set_peft_model_state_dict(trainer.model, load_file(start / _ADAPTER))
+    return trainer
