@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file
 
-import several
+from several import Several
 from solon.testing.tiny import tiny_t5
 
 pytestmark = [
@@ -20,32 +20,23 @@ TOGETHER = {"each with all of it": {"count": 2, "fsdp": False}, "each with a par
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The folder with what all trainings left."""
+    """What all trainings left."""
     folder = tmp_path_factory.mktemp("together")
     base = tiny_t5(folder / "base", seed=1)
     (folder / "shown").mkdir()
     pq.write_table(pa.Table.from_pylist(SHOWN), folder / "shown" / "train.parquet")
-    trainings = [
-        {
-            "settings": SETTINGS,
-            "base": str(base),
-            "dataset": str(folder / "shown"),
-            "out": name,
-            "kept": f"{name}.kept",
-            **how,
-        }
-        for name, how in {"alone": ALONE, **TOGETHER}.items()
-    ]
-    several.train(trainings, folder)
-    return folder
+    with Several(folder) as several:
+        for name, how in {"alone": ALONE, **TOGETHER}.items():
+            several.train(name, settings=SETTINGS, base=str(base), dataset=str(folder / "shown"), **how)
+        yield several
 
 
 @pytest.mark.parametrize("how", TOGETHER)
 def test_two_processes_train_it_as_one_does(trained, how):
     """Losses, accuracies, gradient norms and all other numbers of every step agree but for rounding."""
-    expected = several.logged(trained, "alone")
+    expected = trained.logged("alone")
     for place in (0, 1):
-        found = several.logged(trained, how, place)
+        found = trained.logged(how, place)
         assert len(found) == len(expected) == 4
         for step, same in zip(found, expected, strict=True):
             assert step == pytest.approx(same, abs=1e-3)
@@ -54,9 +45,9 @@ def test_two_processes_train_it_as_one_does(trained, how):
 @pytest.mark.parametrize("how", TOGETHER)
 def test_what_they_leave_is_whole(trained, how):
     """The same files and names as from one, and nearly the same weights."""
-    files = {file.name for file in (trained / f"{how}-0").iterdir()}
-    assert files == {file.name for file in (trained / "alone-0").iterdir()}
-    found, expected = (load_file(trained / name / "model.safetensors") for name in (f"{how}-0", "alone-0"))
+    files = {file.name for file in trained.left(how).iterdir()}
+    assert files == {file.name for file in trained.left("alone").iterdir()}
+    found, expected = (load_file(trained.left(name) / "model.safetensors") for name in (how, "alone"))
     assert found.keys() == expected.keys()
     for weight, same in expected.items():
         # Adam moves a weight whose gradient is all rounding by as much as any other
