@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -102,10 +103,18 @@ async def test_text_that_breaks_lines_or_is_no_valid_unicode_goes_there_and_back
 
 @pytest.mark.parametrize(
     "fault",
-    [RowFault.EXPIRED, RowFault.CANCELLED, RowFault.FAILED, RowFault.MISSING, RowFault.GARBLED, RowFault.SPOILT],
+    [
+        RowFault.EXPIRED,
+        RowFault.CANCELLED,
+        RowFault.FAILED,
+        RowFault.MISSING,
+        RowFault.GARBLED,
+        RowFault.NAMELESS,
+        RowFault.SPOILT,
+    ],
 )
 async def test_a_request_that_may_be_answered_next_time_is_asked_again(kind: str, fault: RowFault, tmp_path: Path):
-    """And only that one. What was answered without sense may be billed, and is in doubt."""
+    """And only that one. What was answered without sense, or cannot be read, may be billed and is in doubt."""
     async with (
         BatchServer(answer=echo, row=lambda text, times: fault if text == "b" and times == 0 else None) as server,
         stage(server, kind, tmp_path) as (model, _),
@@ -114,7 +123,30 @@ async def test_a_request_that_may_be_answered_next_time_is_asked_again(kind: str
     assert [reply.text for reply in replies] == ["to a", "to b", "to c"]
     assert [len(batch.rows) for batch in server.batches.values()] == [3, 1]
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
-        assert len(ledger.in_doubt()) == (1 if fault is RowFault.SPOILT else 0)
+        paid = fault in (RowFault.GARBLED, RowFault.NAMELESS, RowFault.SPOILT)
+        assert len(ledger.in_doubt()) == (1 if paid else 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (RowFault.MISSING, r"the request did not come back with its batch$"),
+        (RowFault.GARBLED, r"sent a result that cannot be read: .*custom_id"),
+        (RowFault.NAMELESS, r"did not come back with its batch, 1 of whose results cannot be read$"),
+    ],
+)
+async def test_a_result_that_cannot_be_read_is_told_from_one_that_is_missing(
+    kind: str, fault: RowFault, said: str, tmp_path: Path
+):
+    """It fails alone, after all its tries, with that reason; its neighbours' results are read."""
+    async with (
+        BatchServer(answer=echo, row=lambda text, times: fault if text == "b" else None) as server,
+        stage(server, kind, tmp_path, retries=Retries(tries=2, first_wait_s=0.001)) as (model, _),
+    ):
+        replies = await ask_all(model, *"abc")
+    assert [type(reply) for reply in replies] == [Reply, ModelUnavailable, Reply]
+    assert re.search(said, str(replies[1]))
+    assert server.came["b"] == 2
 
 
 @pytest.mark.parametrize(("fault", "error"), [(RowFault.REFUSED, ModelUnavailable), (RowFault.TOO_LONG, PromptTooLong)])

@@ -10,9 +10,6 @@ from pathlib import Path
 import pytest
 
 from project import Project, artifacts, jsonl
-from solon.models.openai import OpenAI
-from solon.models.scripted import Scripted
-from solon.stages.run import MOST_IN_A_BATCH, window
 from solon.testing import BatchServer
 
 CONSTITUTION = """\
@@ -50,13 +47,6 @@ def project(folder: Path, server: BatchServer) -> Project:
 
 async def solon(of: Project, *words: str) -> tuple[int, str, str]:
     return await asyncio.to_thread(of.solon, *words)
-
-
-def test_a_stage_with_a_judge_by_batches_works_on_many_prompts_at_once():
-    """Else each batch would hold a few dozen requests, and the stage would take days."""
-    batched = OpenAI(model="gpt-4o-mini", batch=True)
-    assert window(batched) == window(Scripted(default="x"), batched) == MOST_IN_A_BATCH == 20_000
-    assert window(OpenAI(model="gpt-4o-mini")) < 1000
 
 
 @pytest.mark.slow

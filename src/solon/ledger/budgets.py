@@ -23,9 +23,9 @@ WHERE name = :name
 """
 
 _OPEN_BY_OWNER = """
-SELECT owner, doubtful, SUM(reserved_nano_usd) FROM sent
+SELECT owner, doubtful, batch IS NOT NULL, SUM(reserved_nano_usd) FROM sent
 WHERE EXISTS (SELECT 1 FROM json_each(sent.budgets) WHERE value = ?)
-GROUP BY owner, doubtful
+GROUP BY owner, doubtful, batch IS NOT NULL
 """
 
 
@@ -36,7 +36,7 @@ class Budgets:
         self._db = connection
         self._owners = owners
         self._caps: dict[str, int] = {}
-        self._doubts: dict[str, int] = {}
+        self._doubts: dict[str, tuple[int, int]] = {}
 
     def look_again(self) -> None:
         """Calls may have come to be in doubt, or have ended. Called before each change; a group of sent ones is one."""
@@ -60,16 +60,21 @@ class Budgets:
         cap, spent = self._db.execute(
             "SELECT cap_nano_usd, spent_nano_usd FROM budgets WHERE name = ?", (budget.name,)
         ).fetchone()
-        doubt = self._in_doubt(budget.name)
-        return NoRoom(budget.name, cap, needed, spent + doubt, doubt)
+        doubt, left_out = self._in_doubt(budget.name)
+        return NoRoom(budget.name, cap, needed, spent + doubt, doubt, left_out)
 
-    def _in_doubt(self, name: str) -> int:
-        """What is reserved in it by calls in doubt: a look at every open call, so one look is for all of a group."""
+    def _in_doubt(self, name: str) -> tuple[int, int]:
+        """What is reserved in it by calls in doubt, and how much of that by batches that nobody is at work on.
+
+        A look at every open call, so one look is for all of a group.
+        """
         if name not in self._doubts:
-            open_calls = self._db.execute(_OPEN_BY_OWNER, (name,)).fetchall()
-            self._doubts[name] = sum(
-                amount for owner, doubtful, amount in open_calls if doubtful or not self._owners.alive(owner)
-            )
+            doubt = left_out = 0
+            for owner, doubtful, in_batch, amount in self._db.execute(_OPEN_BY_OWNER, (name,)).fetchall():
+                if doubtful or not self._owners.alive(owner):
+                    doubt += amount
+                    left_out += amount if in_batch and not doubtful else 0
+            self._doubts[name] = doubt, left_out
         return self._doubts[name]
 
     def forget(self) -> None:

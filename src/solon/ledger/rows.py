@@ -192,6 +192,7 @@ class NoRoom:
         cap, needed: of the budget, and of this call, in nano-dollars.
         spent: what is spent for good, calls in doubt included, in nano-dollars.
         in_doubt: the part of ``spent`` that is in doubt.
+        left_out: the part of that which batches hold that a process has left and that go on at their provider.
     """
 
     budget: str
@@ -199,11 +200,17 @@ class NoRoom:
     needed: int
     spent: int
     in_doubt: int
+    left_out: int = 0
 
     @property
     def for_good(self) -> bool:
         """Whether it would not fit even if all calls under way turned out to cost nothing."""
         return self.spent + self.needed > self.cap
+
+    @property
+    def until_collected(self) -> bool:
+        """Whether it does not fit for good, and yet might once those batches have come back."""
+        return self.for_good and self.spent - self.left_out + self.needed <= self.cap
 
 
 @dataclass(frozen=True, slots=True)

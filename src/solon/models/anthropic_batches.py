@@ -105,24 +105,30 @@ class AnthropicBatches(SdkBatches):
     ) -> AsyncGenerator[tuple[str, Collected]]:
         """The lines of its results."""
         async for line in self._results(batch):
-            name = str(line.get("custom_id")).rpartition("-")[2]
-            request = request_of(name)
-            result = line.get("result")
-            if request is not None and isinstance(result, dict):
+            if (
+                isinstance(line, bytes)
+                or not isinstance(custom_id := line.get("custom_id"), str)
+                or not isinstance(result := line.get("result"), dict)
+            ):
+                yield self._unreadable(line)
+                continue
+            name = custom_id.rpartition("-")[2]
+            if (request := request_of(name)) is not None:
                 yield name, self._of_result(result, request)
 
     def _part(self, custom_id: str, request: Request) -> bytes:
         # ASCII: judged text may hold half a surrogate pair
         return json.dumps({"custom_id": custom_id, "params": self._model.body_of(request)}).encode()
 
-    def _results(self, batch: str) -> AsyncGenerator[dict[str, Any]]:
+    def _results(self, batch: str) -> AsyncGenerator[dict[str, Any] | bytes]:
         # not from its `results_url`: behind a gateway that would be another host, and the key is not for it
         return self._lines(f"{PATH}/{batch}/results", missing=self._unknown(batch))
 
     async def _carries(self, batch: str, label: str) -> bool:
         async with aclosing(self._results(batch)) as lines:
             async for line in lines:
-                return str(line.get("custom_id")).startswith(f"{label}-")
+                if isinstance(line, dict):
+                    return str(line.get("custom_id")).startswith(f"{label}-")
         return False
 
     def _of_result(self, result: Mapping[str, Any], request: Request) -> Collected:

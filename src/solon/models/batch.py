@@ -114,6 +114,7 @@ class BatchApi(Protocol):
             request_of: the request of a name; ``None`` for one that is settled, whose answer is not needed again.
 
         Yields:
-            Names that never come are taken to have expired.
+            Names that never come are taken to have expired. A result that cannot be read is a ``ModelUnavailable`` that
+            may be billed, under an empty name where it does not say whose it is.
         """
         ...

@@ -92,9 +92,9 @@ class OpenAIBatches(SdkBatches):
             if not (file := found.get(which)):
                 continue
             async for line in self._lines(f"/files/{file}/content", missing=f"the results of {batch} are gone"):
-                name = line.get("custom_id")
-                request = request_of(name) if isinstance(name, str) else None
-                if isinstance(name, str) and request is not None:
+                if isinstance(line, bytes) or not isinstance(name := line.get("custom_id"), str):
+                    yield self._unreadable(line)
+                elif (request := request_of(name)) is not None:
                     yield name, self._of_line(line, request)
 
     def _line(self, name: str, request: Request) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -27,6 +28,9 @@ CLOCKS_DIFFER_S = 26 * 3600.0
 """How much the provider's clock may be behind ours, when it is asked for what was submitted since a moment. A wrong
 clock is often so by the hours of a time zone. To look through the batches of a day more costs little, and a batch that
 is not found is paid for twice."""
+
+_NAME = re.compile(rb'"custom_id"\s*:\s*"(?:[0-9a-f]{16}-)?([0-9a-f]{40})')
+"""The name of a request, in a line that is no JSON: as it is, or after the label of its batch."""
 
 _UNREAD = {"X-Stainless-Raw-Response": "stream"}  # how both SDKs are asked for a response that is not read yet
 
@@ -80,8 +84,8 @@ class SdkBatches:
             error.maybe_billed = error.maybe_billed and unseen
             raise
 
-    async def _lines(self, path: str, *, missing: str = "") -> AsyncGenerator[dict[str, Any]]:
-        """The JSON objects in a body, one a line, as they come; what is none is left out."""
+    async def _lines(self, path: str, *, missing: str = "") -> AsyncGenerator[dict[str, Any] | bytes]:
+        """The JSON objects in a body, one a line, as they come; a line that holds something else comes as it is."""
         model = self._model
         async with model.asking(timed=False) as client:
             response = await model.exchange(client, "get", path, options={"headers": _UNREAD})
@@ -92,8 +96,8 @@ class SdkBatches:
                 async for part in response.aiter_bytes():
                     *lines, rest = (rest + part).split(b"\n")
                     for line in lines:
-                        if (found := _object(line)) is not None:
-                            yield found
+                        if line.strip():
+                            yield _object(line) or line
                     if len(rest) > LONGEST_LINE:
                         raise unusable(model.who, f"sent a result of more than {LONGEST_LINE:,} bytes")
             except model.library.HTTPError as error:
@@ -104,6 +108,13 @@ class SdkBatches:
                 yield found
             elif rest.strip():
                 raise unusable(model.who, f"broke off in the middle of a result: {shown(rest[-80:])}")
+
+    def _unreadable(self, line: bytes | Mapping[str, Any]) -> tuple[str, ModelUnavailable]:
+        """A result that is none, with the name of its request, as far as it says that. It may have been paid for."""
+        raw = line if isinstance(line, bytes) else json.dumps(line).encode()
+        found = _NAME.search(raw)
+        name = "" if found is None else found[1].decode()
+        return name, unusable(self._model.who, f"sent a result that cannot be read: {shown(raw[:80])}")
 
     def _error(self, status: int, headers: Mapping[str, str], raw: bytes, missing: str) -> ModelError:
         if status == 404 and missing:

@@ -105,6 +105,7 @@ class Stream:
             clock=clock or SystemClock(),
             tally=self.tally,
             on_event=on_event,
+            collects=self._collects,
         )
         self._limiters: dict[str, Limiter] = {}
         self._batches = Batches(ledger, self.tally, self._tell, self._remote_work)
@@ -264,7 +265,13 @@ class Stream:
 
     def _may_ask_soon(self) -> bool:
         """Whether replies are to come that do not take hours, each of which may bring requests for a batch."""
-        return bool(self._singles) or self._batches.flushing or any(one.collecting for one in self._gatherers.values())
+        if any(not flight.lane.stuck for flight in self._singles):
+            return True
+        return self._batches.flushing or any(one.collecting for one in self._gatherers.values())
+
+    def _collects(self) -> bool:
+        """Whether a batch is out, or about to go out: of those that an earlier run left it is told then."""
+        return any(one.on_its_way for one in self._gatherers.values())
 
     async def _drain(self) -> None:
         """Waits until what was abandoned has ended and all that came is on disk."""

@@ -92,6 +92,7 @@ class Harvest:
         refused: what not to ask again, each for a reason of its own.
         rejected: why the model has to be asked no more.
         problem: why the whole batch came back without an answer.
+        nameless: results that could not be read and do not say whose they are.
         calls: those of this batch that nobody waits for, by name, as far as they are needed now.
     """
 
@@ -102,18 +103,21 @@ class Harvest:
         self.refused: list[tuple[str, Refused | PromptTooLong]] = []
         self.rejected: ModelRejected | None = None
         self.problem: ModelUnavailable | None = None
+        self.nameless = 0
         self._means = means
         self._rows = rows
         self.calls: dict[str, Call] = {}
 
     async def gather(self, batch: str, sent_at: float) -> None:
         """Collects what there is, and takes it out of the rows. What was collected before is not asked for again."""
-        self.begun = True
+        self.begun, self.nameless = True, 0
         pending: dict[str, Collected] = {}
         async with aclosing(self._means.api.collect(batch, self._request_of)) as results:
             async for name, came in results:
                 if name in self._rows:
                     pending[name] = came
+                elif not name:
+                    self.nameless += 1
                 if len(pending) >= AT_ONCE:
                     await self._take_in(pending, sent_at)
                     pending = {}

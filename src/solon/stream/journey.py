@@ -13,6 +13,7 @@ from typing import TypeVar, assert_never
 from solon.errors import ModelDown, ModelRejected, ModelUnavailable
 from solon.ledger.rows import (
     Decided,
+    Doubted,
     Ended,
     Ending,
     Gathered,
@@ -201,7 +202,7 @@ class Journey:
                 await self._refused(problem)
             case None:
                 await self._collect()
-                await self._end("collected", why="did not come back with its batch")
+                await self._end("collected", why=await self._why_missing())
             case _:
                 assert_never(problem)
 
@@ -221,6 +222,14 @@ class Journey:
                 means.tell("waiting", f"{batch}: {state.done:,} of {state.total or self.size:,} done")
                 if state.ended:
                     return state.problem
+
+    async def _why_missing(self) -> str:
+        """What to say of those that did not come. One of them may be a result that could not be read: all in doubt."""
+        why = "did not come back with its batch"
+        if not self.harvest.nameless:
+            return why
+        await self._means.write(*(Doubted(ticket) for ticket in self.rows.values() if ticket is not None))
+        return f"{why}, {self.harvest.nameless:,} of whose results cannot be read"
 
     async def _collect(self) -> None:
         means, batch = self._means, self._id

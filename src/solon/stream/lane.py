@@ -53,6 +53,7 @@ class Lane(Service):
         self._most = model.max_in_flight
         self._busy = 0
         self._journalled = 0
+        self._without_room: set[Flight] = set()  # of those, the ones that wait for room in a budget
         self._behind: deque[Flight] = deque()  # those who wait until fewer are journalled
         self._ready: deque[Flight | asyncio.Future[None]] = deque()  # those who wait for a slot
         self._hand_free = False
@@ -60,6 +61,11 @@ class Lane(Service):
         self._reply_tokens: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         limiter.join(self, self._most, model.limits)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether none of its calls can go before there is more room in a budget."""
+        return 0 < len(self._without_room) == self._journalled
 
     def close(self) -> None:
         """Lets the timers go."""
@@ -115,6 +121,7 @@ class Lane(Service):
 
     def _permitted(self, flight: Flight, outcome: Outcome | StorageError) -> None:
         tally = self._setting.tally
+        self._without_room.discard(flight)
         match outcome:
             case Ticket():
                 flight.ticket = outcome
@@ -133,9 +140,11 @@ class Lane(Service):
                 return
             case StorageError():
                 flight.fail(outcome)
-            case NoRoom() if outcome.for_good:
+            case NoRoom() if self.is_reached(outcome):
                 flight.fail(self.purse.no_room(outcome))
             case _:  # another process has sent it, or a budget may have room in a moment
+                if isinstance(outcome, NoRoom):
+                    self._without_room.add(flight)
                 wait = min(LOOK_AGAIN_S * LOOK_AGAIN_GROWS**flight.looked, SELDOM_S)
                 flight.looked = min(flight.looked + 1, 64)
                 self._later(wait, lambda: self._look_again(flight))
@@ -146,6 +155,7 @@ class Lane(Service):
         if not flight.over and (lost := self._circuit.lost()) is not None:
             flight.fail(lost)
         if flight.over or self._setting.journal is None:
+            self._without_room.discard(flight)
             self._no_longer_journalled()
         else:
             self._journal(flight, self._setting.journal)

@@ -60,6 +60,11 @@ class ProviderBatches:
         return None if self._work is None or self._work.done() else self._work
 
     @property
+    def on_its_way(self) -> bool:
+        """Whether a batch is out, or requests are gathered for the next."""
+        return bool(self._queue or self._journeys)
+
+    @property
     def collecting(self) -> bool:
         """Whether replies are coming in right now."""
         return any(journey.collecting for journey in self._journeys)
@@ -196,7 +201,7 @@ class ProviderBatches:
             return  # a batch that comes back makes room, and first of all it is recorded
         freed, self._freed = self._freed, False
         for asked, full in list(self._no_room.values()):
-            if full.for_good and not freed:
+            if self._means.lane.is_reached(full) and not freed:
                 self._fail(asked, self._means.lane.purse.no_room(full))
             else:
                 del self._no_room[asked.name]

@@ -9,6 +9,7 @@ from typing import TypeVar
 from solon.data.records import canonical
 from solon.errors import ModelError, ModelRejected, ModelUnavailable
 from solon.ledger import Budget
+from solon.ledger.rows import NoRoom
 from solon.models.base import ChatModel, Reply, Request
 from solon.stream.circuit import Circuit
 from solon.stream.clock import Clock
@@ -23,7 +24,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Setting:
-    """What all lanes of a stream share."""
+    """What all lanes of a stream share.
+
+    Attributes:
+        collects: whether a batch is out, or about to go out, whose return may make room in a budget.
+    """
 
     run: str
     journal: Journal | None
@@ -32,6 +37,7 @@ class Setting:
     clock: Clock
     tally: Tally
     on_event: OnEvent | None
+    collects: Callable[[], bool] = lambda: False
 
 
 class Service:
@@ -108,6 +114,10 @@ class Service:
             ModelRejected: an earlier call was refused for good.
         """
         self._circuit.check()
+
+    def is_reached(self, full: NoRoom) -> bool:
+        """Whether a budget has no room for good, all that batches hold of it having come back."""
+        return full.for_good and not (full.until_collected and self._setting.collects())
 
     def _retrying(self, error: ModelUnavailable) -> None:
         self._tell("retry", str(error))

@@ -28,6 +28,7 @@ class RowFault(StrEnum):
     SPOILT = "status 200, and no text"
     MISSING = "no line at all"
     GARBLED = "a line that is no JSON"
+    NAMELESS = "a line that is no JSON, and does not say whose it is"
 
 
 @dataclass

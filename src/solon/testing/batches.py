@@ -281,6 +281,8 @@ class BatchServer(FaultServer):
             reply = self.reply_to(path, body)
             if fault is RowFault.GARBLED:
                 lines.append(("", b'{"custom_id": "' + name.encode()))
+            elif fault is RowFault.NAMELESS:
+                lines.append(("error", b'stom_id": "' + name.encode()))
             elif fault is not RowFault.MISSING:
                 written = openai_line if batch.provider == "openai" else anthropic_line
                 which, line = written(name, reply, fault)

@@ -614,6 +614,47 @@ async def test_a_batch_that_is_taken_up_makes_room_in_the_budget_for_what_is_new
     assert [len(batch) for batch in provider.batches.values()] == [2, 1]
 
 
+def single(**settings: object) -> Scripted:
+    """A judge that is asked one by one: a request of one letter is at most 81 tokens and 10 more, $0.000091."""
+    return Scripted.model_validate({"default": "5", "remote": True, "price": {"input": 1, "output": 1}, **settings})
+
+
+async def test_a_batch_left_behind_makes_room_for_a_judge_that_is_asked_one_by_one(ledger: Ledger):
+    """A panel of both: of $0.00012 the batch holds $0.000091, and once it is collected it has cost $0.00002.
+
+    The other judge is asked first and finds no room; it waits, and does not hold up the batch that will make some.
+    """
+    provider = Provider(lambda text, times: Reply(text=text, usage=Usage(input_tokens=10, output_tokens=10)))
+    await left_behind(ledger, provider, "a", "b", max_usd=0.00012)
+    clock = VirtualClock()
+    async with stream(ledger, max_usd=0.00012, clock=clock):
+        answers = await asyncio.gather(ask_all(single(), "x"), ask_all(judge(provider), "a", "b"))
+    assert answers == [["5"], ["a", "b"]]
+    assert [len(batch) for batch in provider.batches.values()] == [2]
+    assert clock.now() < 60  # a batch is gathered for ten minutes at most
+
+
+async def test_what_has_no_room_after_the_batch_left_behind_either_is_refused_when_that_is_recorded(ledger: Ledger):
+    """$0.00002 and $0.000091 are more than $0.0001."""
+    provider = Provider(lambda text, times: Reply(text=text, usage=Usage(input_tokens=10, output_tokens=10)))
+    await left_behind(ledger, provider, "a", "b", max_usd=0.0001)
+    async with stream(ledger, max_usd=0.0001):
+        answers = await asyncio.gather(
+            ask(single(), request("x")), ask_all(judge(provider), "a", "b"), return_exceptions=True
+        )
+    assert isinstance(answers[0], BudgetReached)
+    assert answers[1] == ["a", "b"]
+
+
+async def test_a_batch_left_behind_that_nobody_asks_for_is_not_waited_for(ledger: Ledger):
+    """Nobody would collect it: what it holds may be spent."""
+    provider = Provider()
+    await left_behind(ledger, provider, "a", "b", max_usd=0.00012)
+    async with stream(ledger, max_usd=0.00012):
+        with pytest.raises(BudgetReached, match=r"\$0\.0001 of it in doubt"):
+            await ask(single(), request("x"))
+
+
 async def test_a_clock_that_was_put_back_holds_nobody_up(ledger: Ledger):
     """The batch was sent, by the ledger, a day from now: it settles like one that was sent a moment ago."""
     provider = Provider()

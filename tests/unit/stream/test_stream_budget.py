@@ -16,6 +16,7 @@ from solon.models.base import Price, Request
 from solon.models.estimate import most_prompt_tokens, most_usd
 from solon.models.scripted import Scripted
 from solon.stream import Stream, ask
+from solon.testing import VirtualClock
 
 ONE = Price(input=0, output=1e6)
 """One dollar for each token of the reply, and nothing for the prompt."""
@@ -57,7 +58,7 @@ async def test_calls_wait_for_room_as_long_as_those_under_way_may_make_some(tmp_
     """16 at once could cost $128, but 16 replies do cost $16: all fit under $24, two or three at a time."""
     model = Scripted(default="four", remote=True, price=ONE, concurrency=16)
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
-        async with Stream(ledger, run="r", stage="s", max_usd=24):
+        async with Stream(ledger, run="r", stage="s", max_usd=24, clock=VirtualClock()):
             await asyncio.gather(*(ask(model, request(f"{number}")) for number in range(16)))
         assert len(list(ledger.entries())) == 16
 
