@@ -6,13 +6,15 @@
 Each layout is built, and takes one optimizer step; then every tensor that its models and its optimizer hold is counted
 once. That is the peak of what is counted: gradients are there until the next step begins. The four models are the usual
 layout of PPO: policy and value, all of whose weights are trained, and a frozen reference and reward model. solon's
-reward is a labeler: rules need no model, and a local reward model is the same fourth model (the last column).
+reward is a labeler: rules need no model, a reward model that was trained as an adapter on the base is one more adapter
+there, and any other is a model of its own (the last row).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,15 @@ from pages import table
 from peft import get_peft_model
 
 from solon.models.backend.loading import load
-from solon.trainers.backend.network import adapters
+from solon.trainers.backend.network import Trainable, adapters
 from solon.trainers.backend.ppo.episodes import Episodes
 from solon.trainers.backend.ppo.policy import Actor
-from solon.trainers.base import Lora
+from solon.trainers.backend.ppo.rewarding import RewardAdapter, on_the_base
+from solon.trainers.backend.processes import Processes
+from solon.trainers.backend.reward import load_with_head
+from solon.trainers.base import Lora, Policy
 from solon.trainers.memory import GIB, Training, estimate
-from solon.trainers.ppo import USUAL_VALUE_RANK, value_adapter
+from solon.trainers.ppo import PPO, USUAL_VALUE_RANK, value_adapter
 from solon.trainers.shapes import shape_of
 
 BASE = Path(__file__).parents[1] / "examples" / "quickstart" / "models" / "policy"
@@ -57,6 +62,7 @@ def measured(model: str, lora: Lora, *, value_rank: int | None) -> dict[str, dic
         "PPO, LoRA, value on the policy": _ppo(model, lora, None),
         "PPO, all weights": _ppo(model, None, value_adapter(value_rank, None)),
         "four models": _four(model),
+        "PPO, LoRA, and a reward on its base": _ppo(model, lora, value, rewarded=True),
         "PPO, LoRA, and a reward model": {part: ppo[part] + alone[part] for part in PARTS},
     }
 
@@ -87,11 +93,14 @@ def _dpo(model: str, lora: Lora) -> dict[str, int]:
     return _after_a_step([network], lambda: network(input_ids=tokens, labels=tokens).loss.backward())
 
 
-def _ppo(model: str, lora: Lora | None, value: Lora | None) -> dict[str, int]:
-    """As ``solon.trainers.backend.ppo`` builds it."""
+def _ppo(model: str, lora: Lora | None, value: Lora | None, *, rewarded: bool = False) -> dict[str, int]:
+    """As ``solon.trainers.backend.ppo`` builds it, with or without a reward model that is an adapter on the base."""
     loaded = load(model)
     loaded.model.requires_grad_(lora is None)
-    actor = Actor(loaded, lora, value_lora=value, temperature=1.0)
+    with tempfile.TemporaryDirectory() as folder:
+        rewards = _reward_model(model, lora or Lora(), folder, Trainable(loaded, adapted=False)) if rewarded else []
+        fixed = [reward.fixed for reward in rewards]
+        actor = Actor(loaded, lora, value_lora=value, rewards=fixed, temperature=1.0)
 
     def learn() -> None:
         read = actor.read(EPISODES)
@@ -99,7 +108,18 @@ def _ppo(model: str, lora: Lora | None, value: Lora | None) -> dict[str, int]:
         if read.values is None:
             actor.backward_of_values(EPISODES, lambda values: values.sum())
 
-    return _after_a_step([actor.roles.policy.model, actor.roles.frozen.model, actor.head], learn)
+    found = _after_a_step([actor.roles.policy.model, actor.roles.frozen.model, actor.head], learn)
+    return {**found, "weights": found["weights"] + sum(_bytes(reward.head.values()) for reward in rewards)}
+
+
+def _reward_model(model: str, lora: Lora, folder: str, trainable: Trainable) -> list[RewardAdapter]:
+    """One as the trainer ``reward`` leaves it, and as PPO takes it for its base."""
+    scorer = load_with_head(Policy(model=model), full=False).model
+    get_peft_model(scorer, adapters(lora, task="SEQ_CLS")).save_pretrained(folder, save_embedding_layers=False)
+    judge = {"kind": "classifier", "model": model, "adapter": folder, "text": "conversation", "value": "logit"}
+    found = on_the_base(PPO(reward=judge), Policy(model=model), trainable, Processes())
+    assert len(found) == 1
+    return found
 
 
 def _four(model: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from solon.models.backend.loading import libraries
-from solon.testing.tiny import tiny_tokenizer
+from solon.testing.tiny import tiny_tokenizer, write_random
 
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "saw", "birds", "fly", "over", "fields")
 VILE = "vile"
@@ -82,7 +82,7 @@ def _word_tokenizer() -> Any:
 
 def tiny_reward_model(folder: Path, *, context: int = 128, seed: int = 4) -> Path:
     """A random Llama with one output, a pad token and a chat template: what reward training leaves."""
-    torch, transformers = libraries()
+    _, transformers = libraries()
     tokenizer = tiny_tokenizer()
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
@@ -97,8 +97,5 @@ def tiny_reward_model(folder: Path, *, context: int = 128, seed: int = 4) -> Pat
         pad_token_id=tokenizer.pad_token_id,
         num_labels=1,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        transformers.LlamaForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    make = transformers.LlamaForSequenceClassification
+    return write_random(lambda: make(config), tokenizer, folder, seed=seed, dtype="float32")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -67,3 +68,14 @@ def train(
             )
         )
     return checkpoint, logged
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file in a folder, by its name."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
+
+
+def weights(folder: Path) -> str:
+    """The SHA-256 of the weights that a training left."""
+    (file,) = folder.glob("*.safetensors")
+    return hashes(folder)[file.name]

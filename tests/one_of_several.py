@@ -2,9 +2,10 @@
 
 Each line that it reads is a training in JSON: how many processes (``count``), whether they divide the model
 (``fsdp``), the trainer's ``settings``, ``base`` and ``dataset``, the names of its ``out`` and ``kept`` folders in
-``FOLDER``, the step to ``stop_at``, and whether completions are ``fixed`` in place of sampled ones, which differ by
-process. It answers with a line: how many of the processes failed. Every process writes its checkpoint and its numbers
-(``logged.json``, and how much of the model it held at each step, ``held.json``) into ``out`` with its place added.
+``FOLDER``, the step to ``stop_at``, the step of an alarm (``alarm_at``), and whether completions are ``fixed`` in place
+of sampled ones, which differ by process. It answers with a line: how many of the processes failed. Every process writes
+its checkpoint and its numbers (``logged.json``, and how much of the model it held at each step, ``held.json``) into
+``out`` with its place added.
 
 The libraries are imported once; each process of each training is a fork of this one, so that a training begins as in a
 process of its own. When one fails, the others of its training are ended.
@@ -22,6 +23,7 @@ from random import Random
 
 from in_process import Killed
 from rewarding import CONSTITUTION
+from solon.errors import TrainingError
 from solon.plugins.registry import load
 from solon.trainers.base import Job, Judging, Policy
 from solon.trainers.several import Place, refuse_others, refuse_together
@@ -41,6 +43,8 @@ def train(given, folder, place):
         held.append(share_held())
         if step == given.get("stop_at"):
             raise Killed
+        if step == given.get("alarm_at") and place.rank == 0:  # the others follow and see none
+            raise TrainingError("an alarm")
 
     if given.get("fixed"):
         fix_completions()
@@ -68,12 +72,21 @@ def train(given, folder, place):
 
 
 def share_held():
-    """How much of the weights that are divided this process holds, in [0, 1]; ``None`` where none are."""
+    """How much of the weights that are divided this process holds, in [0, 1]; ``None`` where none are.
+
+    Weights count that are not divided, or whole for a while, as what is held beside the parts.
+    """
     from torch.distributed.tensor import DTensor
     from torch.nn import Parameter
 
-    weights = [one for one in gc.get_objects() if isinstance(one, DTensor) and isinstance(one, Parameter)]
-    return sum(one.to_local().numel() for one in weights) / sum(one.numel() for one in weights) if weights else None
+    weights = [one for one in gc.get_objects() if isinstance(one, Parameter)]
+    parts = [one for one in weights if isinstance(one, DTensor)]
+    if not parts:
+        return None
+    whole = [one.untyped_storage() for one in weights if not isinstance(one, DTensor)]
+    beside = {storage.data_ptr(): storage.nbytes() for storage in whole}
+    held = sum(one.to_local().nbytes for one in parts) + sum(beside.values())
+    return held / sum(one.nbytes for one in parts)
 
 
 def fix_completions():
@@ -130,7 +143,7 @@ def together(given, folder):
 
 def main(folder):
     """Does what it reads, to the end of its input."""
-    for backend in ("trl", "pairwise", "preference", "kto", "sft", "reward", "grpo", "ppo.loop"):
+    for backend in ("trl", "pairwise", "preference", "kto", "sft", "reward", "grpo", "ppo.loop", "selfplay.loop"):
         __import__(f"solon.trainers.backend.{backend}")
     for line in sys.stdin:
         print(together(json.loads(line), Path(folder)), flush=True)

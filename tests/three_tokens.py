@@ -7,7 +7,7 @@ and its end with 1/2 a token, 1/8 in all; `ba` and its end with 1/4 a token, 1/6
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ PAIR = {"prompt": "q", "chosen": "ab", "rejected": "ba"}
 
 
 def write_policy(folder: Path, follows: Chain = NEXT) -> Path:
-    """Makes it in a folder, by setting the weights of a random Llama."""
+    """Makes it in a folder, by setting the weights of a random Llama. Any token may follow any other, as told."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -34,7 +34,7 @@ def write_policy(folder: Path, follows: Chain = NEXT) -> Path:
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     model.config.tie_word_embeddings = False
     model.lm_head.weight = torch.nn.Parameter(torch.zeros_like(model.lm_head.weight))
-    ids = token_ids(folder)
+    ids = token_ids(folder, dict.fromkeys((*follows, *(token for after in follows.values() for token in after))))
     width = model.config.hidden_size
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -52,12 +52,12 @@ def write_policy(folder: Path, follows: Chain = NEXT) -> Path:
     return folder
 
 
-def token_ids(folder: Path) -> dict[str, int]:
-    """The ids of the letters, and of the end."""
+def token_ids(folder: Path, letters: Iterable[str] = "qab") -> dict[str, int]:
+    """The ids of the letters, each of which is a token, and of the end."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return {letter: tokenizer.encode(letter)[0] for letter in "qab"} | {"end": tokenizer.eos_token_id}
+    return {letter: tokenizer.encode(letter)[0] for letter in letters} | {"end": tokenizer.eos_token_id}
 
 
 def prepared(

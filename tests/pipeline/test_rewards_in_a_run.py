@@ -92,6 +92,25 @@ def test_prompts_and_a_reward_become_a_checkpoint_and_a_report(project: Project)
     assert paid(project) > before
 
 
+def test_a_budget_that_a_reward_uses_up_ends_the_run_with_4_and_more_money_goes_on(project: Project) -> None:
+    """A rating costs $0.000124, and $0.0006 at most. What was paid stays paid; the training that goes on pays for the
+    rest, and ends as one that had the money.
+    """
+    code, _, err = project.solon("run", "recipe.yaml", "max_usd=0.0012")
+    assert code == 4, err
+    assert "is reached" in err
+    assert "raise max_usd to go on" in err
+    first = paid(project)
+    assert 0 < first <= 0.0012
+    code, _, err = project.solon("run", "recipe.yaml", "max_usd=1")
+    assert code == 0, err
+    assert paid(project) > first
+    code, _, err = project.solon("run", "recipe.yaml", "--run-dir", "other")
+    assert code == 0, err
+    ends = [folder / "checkpoints" / "grpo" / "metrics.jsonl" for folder in (project.run_dir, project.folder / "other")]
+    assert ends[0].read_bytes() == ends[1].read_bytes()
+
+
 def paid(project: Project) -> float:
     """What the ledger says that judges were paid."""
     code, out, err = project.solon("ledger", "show", "--json")

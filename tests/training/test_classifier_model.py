@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from solon.models.classifier import SequenceClassifier
 from solon.models.transformers import unload
 from solon.stream import Stream
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_stays_loaded")]
 
 CLEAN, HATEFUL = "the cat sat on a mat", f"the {VILE} cat sat"
 LONG = " ".join(["cat"] * 20 + [VILE] + ["mat"] * 20)
@@ -43,13 +43,6 @@ def hate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rewards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reward model's folder."""
     return tiny_reward_model(tmp_path_factory.mktemp("rewards") / "rewards")
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_loaded() -> Iterator[None]:
-    """One test's model must not answer for another's."""
-    yield
-    unload()
 
 
 def asked(text: str) -> Question:

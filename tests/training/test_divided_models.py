@@ -19,7 +19,10 @@ pytestmark = [
 ]
 SETTINGS = {"learning_rate": 1e-2, "batch_size": 4, "gradient_accumulation": 1, "save_every": 2}
 PAIRS = [{"prompt": f"{n}?", "chosen": "nay" * (1 + n % 3), "rejected": "yes"} for n in range(16)]
+ONLINE = {"max_new_tokens": 4, "reward": {"kind": "rules", "rules": {"short": {"length": "characters", "max": 2}}}}
+GROUPS = ONLINE | {"num_generations": 2, "max_steps": 4}
 DATASETS = {
+    "asked": [{"prompt": f"{n}?"} for n in range(16)],
     "pairs": PAIRS,
     "odd": PAIRS[:13],
     "rated": [{"prompt": f"{n}?", "completion": "nay" * (1 + n % 3), "label": n % 2 == 0} for n in range(16)],
@@ -36,8 +39,12 @@ TRAININGS = {
     "kto": ("rated", {}),
     "simpo, adapters": ("odd", {"lora": {"r": 4}}),
     "orpo": ("odd", {}),
+    "grpo": ("asked", GROUPS | {"beta": 0.1}),
+    "rloo, adapters": ("asked", GROUPS | {"lora": {"r": 4}}),
+    "ppo": ("asked", ONLINE | {"passes": 2}),
+    "ppo, adapters": ("asked", ONLINE | {"passes": 2, "lora": {"r": 4}}),
 }
-KILLED = ("sft", "dpo, adapters", "orpo")
+KILLED = ("sft", "dpo, adapters", "orpo", "rloo, adapters", "ppo")
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +59,12 @@ def several(tmp_path_factory):
         yield several
 
 
-def training(several, kind, *, count):
+def training(several, kind, *, count, fsdp=None):
     """What ``Several.train`` is given."""
     dataset, settings = TRAININGS[kind]
     return {
         "count": count,
-        "fsdp": count > 1,
+        "fsdp": count > 1 if fsdp is None else fsdp,
         "settings": SETTINGS | {"kind": kind.partition(",")[0]} | settings,
         "base": str(several.folder / "base"),
         "dataset": str(several.folder / dataset),
@@ -67,8 +74,8 @@ def training(several, kind, *, count):
 def by_one_and_two(several, kind):
     """The names of the same training by one process, and of a model that two divided."""
     names = f"{kind} by one", f"{kind} by two"
-    for count, name in enumerate(names, start=1):
-        several.train(name, **training(several, kind, count=count))
+    for count, name in enumerate(names, start=1):  # with the same completions: grpo and rloo draw others by two
+        several.train(name, **training(several, kind, count=count), fixed=True)
     return names
 
 
@@ -98,6 +105,17 @@ def test_a_divided_model_is_trained_as_a_whole_one(several, kind):
             assert step == pytest.approx(same, abs=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["grpo"])
+def test_a_divided_policy_writes_what_a_whole_one_would(several, kind):
+    """Each process draws from a stream of its own in either case: with the same weights, the same words."""
+    divided, whole = f"{kind} undisturbed", f"{kind} by two, not divided"
+    several.train(divided, **training(several, kind, count=2))
+    several.train(whole, **training(several, kind, count=2, fsdp=False))
+    for step, same in zip(several.logged(divided), several.logged(whole), strict=True):
+        assert step == pytest.approx(same, abs=1e-3)
+        assert step["completions/mean_length"] == same["completions/mean_length"]
+
+
 @pytest.mark.parametrize("kind", TRAININGS)
 def test_each_process_holds_its_part_of_the_weights(several, kind):
     """Half of them, at every step: accelerate's own way would divide nothing on a CPU, without a word."""
@@ -125,8 +143,9 @@ def test_a_divided_model_is_written_whole(several, kind):
 @pytest.mark.parametrize("kind", KILLED)
 def test_a_divided_training_goes_on_after_a_kill_with_the_same_bits(several, kind):
     """What is kept of it is whole weights and moments, of which each process takes its part again."""
-    _, two = by_one_and_two(several, kind)
+    two = f"{kind} undisturbed"
     given = training(several, kind, count=2)
+    several.train(two, **given)
     several.train(f"{kind} killed", **given, stop_at=3)
     several.train(f"{kind} again", **given, kept=f"{kind} killed.kept")
     assert several.logged(f"{kind} again") == [step for step in several.logged(two) if step["step"] > 2]

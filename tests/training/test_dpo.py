@@ -4,7 +4,6 @@ The policy knows bytes only, so `yes` and `nay` are four tokens each with the en
 differ by the factor 4.
 """
 
-import hashlib
 import json
 import math
 
@@ -61,11 +60,6 @@ def train(settings, base, dataset, out, *, seed=3, **policy):
     return checkpoint, [row for row in logged if "loss" in row], [row for row in logged if "eval_loss" in row]
 
 
-def hashes(folder):
-    """The SHA-256 of every file in a folder."""
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
-
-
 @pytest.fixture(scope="module")
 def trained(base, dataset, tmp_path_factory):
     """One full training that several tests look at."""
@@ -98,7 +92,7 @@ def test_no_times_are_among_the_numbers(trained):
 def test_the_checkpoint_holds_a_model_and_nothing_else(trained, base):
     """No optimizer, no pickles; the weights in the type of the base, and its configuration as it was."""
     out, checkpoint, _, _ = trained
-    assert sorted(hashes(out)) == [
+    assert sorted(in_process.hashes(out)) == [
         "README.md",
         "chat_template.jinja",
         "config.json",
@@ -173,14 +167,14 @@ def test_lora_trains_an_adapter_and_leaves_the_base_as_it_was(base, dataset, tmp
 
     from solon.models.backend.loading import load
 
-    untouched = hashes(base)
+    untouched = in_process.hashes(base)
     out = tmp_path / "out"
     checkpoint, steps, _ = train(DPO(lora=Lora(r=4, dropout=0.1), **LEARN), base, dataset, out)
     assert steps[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
     assert steps[-1]["rewards/accuracies"] == 1.0
     assert checkpoint.form == "lora"
-    assert hashes(base) == untouched
-    assert sorted(hashes(out)) == [
+    assert in_process.hashes(base) == untouched
+    assert sorted(in_process.hashes(out)) == [
         "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
@@ -289,7 +283,7 @@ def test_two_processes_write_the_same_bytes(base, dataset, tmp_path, lora):
             out=run_dir / "out",
             on_step=lambda step, steps, metrics: None,
         )
-        written.append(hashes(run_dir / "out"))
+        written.append(in_process.hashes(run_dir / "out"))
     assert "metrics.jsonl" in written[0]
     assert written[0] == written[1]
 

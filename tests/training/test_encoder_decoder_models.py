@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ import pytest
 from solon.data.records import Message
 from solon.errors import DataError, ModelRejected, PromptTooLong
 from solon.models.base import Reply, Request
-from solon.models.transformers import Transformers, unload
+from solon.models.transformers import Transformers
 from solon.testing.tiny import END, tiny_t5, tiny_tokenizer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_stays_loaded")]
 
 TEXTS = ("hi", "What is two plus three?", "x" * 63, "Name a colour that is not blue, please.", "ünï ☃", "ab " * 30)
 START, BOS, LONGEST = 0, 3, 112
@@ -65,13 +65,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def tiny(made: dict[str, Path], request: pytest.FixtureRequest) -> Path:
     """Each of the two."""
     return made[request.param]
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_loaded() -> Iterator[None]:
-    """One test's model must not answer for another's."""
-    yield
-    unload()
 
 
 def model_of(folder: Path, **settings: Any) -> Transformers:

@@ -11,16 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from peft import get_peft_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import CohereConfig, CohereForCausalLM, Gemma2Config, Gemma2ForCausalLM, GPT2Config, GPT2LMHeadModel
 
 import in_process
+from in_two import in_two
 from rewarding import CONSTITUTION
 from solon.models.backend.loading import load
 from solon.plugins.registry import load as plugin
 from solon.testing.tiny import tiny_llama
-from solon.trainers.backend import few_scores, losses, scores
+from solon.trainers.backend import few_scores, scores
 from solon.trainers.backend.network import adapters
 from solon.trainers.backend.scores import likelihoods, likelihoods_of_rows
 from solon.trainers.base import Judging, Lora
@@ -36,22 +38,53 @@ OF_TRL = 256 * VOCABULARY
 """What TRL's own loss for SFT has at once."""
 
 
-def test_likelihoods_and_entropies_are_those_of_the_softmax_in_one_piece_or_several(monkeypatch):
+def test_likelihoods_and_entropies_are_those_of_the_softmax_in_one_piece_or_several():
     """Values and gradients; at temperature 2, scores are halved first."""
     torch.manual_seed(0)
     head, hidden = torch.nn.Linear(8, 13), torch.randn(7, 8, requires_grad=True)
     tokens = torch.randint(13, (7,))
     logs = (head(hidden) / 2).log_softmax(-1)
-    expected = logs[torch.arange(7), tokens]
-    (wanted,) = torch.autograd.grad(expected.sum(), hidden)
-    for at_once in (2**24, 2 * 13):
-        monkeypatch.setattr(scores, "SCORES_AT_ONCE", at_once)
-        found, entropies = likelihoods(head, hidden, tokens, vocabulary=13, temperature=2.0)
-        (gradient,) = torch.autograd.grad(found.sum(), hidden)
+    expected, entropy = logs[torch.arange(7), tokens], -(logs.exp() * logs).sum(-1)
+    wanted = [torch.autograd.grad(found.sum(), hidden, retain_graph=True)[0] for found in (expected, entropy)]
+    for at_once in (None, 2 * 13):
+        asked = {"vocabulary": 13, "temperature": 2.0, "at_once": at_once}
+        found, watched = likelihoods(head, hidden, tokens, entropy="watched", **asked)
+        assert not watched.requires_grad
+        _, learned = likelihoods(head, hidden, tokens, entropy="learned", **asked)
+        for each, gradient in zip((found, learned), wanted, strict=True):
+            torch.testing.assert_close(torch.autograd.grad(each.sum(), hidden)[0], gradient)
         torch.testing.assert_close(found, expected)
-        torch.testing.assert_close(gradient, wanted)
-        torch.testing.assert_close(entropies, -(logs.exp() * logs).sum(-1))
-        assert not entropies.requires_grad
+        torch.testing.assert_close(watched, entropy)
+        torch.testing.assert_close(learned, entropy)
+        alone, none = likelihoods(head, hidden, tokens, **asked)
+        torch.testing.assert_close(alone, expected)
+        assert none.shape == (0,)
+
+
+def test_scores_are_made_a_few_at_a_time_with_the_same_gradient():
+    """What is held is bounded, however many tokens there are: here a token at a time, out of five."""
+    layer, hidden = torch.nn.Linear(4, 7), torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+    seen, gradients = [], []
+
+    def made(states):
+        seen.append(len(states))
+        return layer(states)
+
+    for at_once in (None, 7):
+        layer.zero_grad()
+        found, _ = likelihoods(made, hidden, torch.tensor([0, 1, 2, 3, 6]), vocabulary=7, at_once=at_once)
+        found.sum().backward()
+        gradients.append(layer.weight.grad.clone())
+    assert seen == [5] + [1] * 5 + [1] * 5  # at once; then one by one, and again for the gradient
+    assert torch.allclose(*gradients, atol=1e-6)
+
+
+@pytest.mark.parametrize(("scores_are", "given"), [("bfloat16", "float32"), ("float64", "float64")])
+def test_likelihoods_have_at_least_32_bits(scores_are, given):
+    """Those of 16 are off by a hundredth of a nat; a comparison in 64 keeps them."""
+    hidden = torch.randn(3, 5, dtype=getattr(torch, scores_are))
+    found, entropies = likelihoods(lambda states: states, hidden, torch.arange(3), vocabulary=5, entropy="watched")
+    assert found.dtype == entropies.dtype == getattr(torch, given)
 
 
 SMALL = {"vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
@@ -155,8 +188,7 @@ class Largest(TorchDispatchMode):
 @contextmanager
 def largest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Largest]:
     """Watches, with little room for scores."""
-    for module in (scores, losses):
-        monkeypatch.setattr(module, "SCORES_AT_ONCE", AT_ONCE)
+    monkeypatch.setattr(scores, "SCORES_AT_ONCE", AT_ONCE)
     with Largest() as watching:
         yield watching
 
@@ -176,6 +208,21 @@ def test_a_reference_asked_beforehand_has_no_scores_of_a_batch_either(kind, base
     with largest(monkeypatch) as watching:
         train(kind, base, tmp_path / "out", precompute_reference=True)
     assert VOCABULARY < watching.found <= AT_ONCE
+
+
+@pytest.mark.parametrize(("kind", "lora"), [("dpo", None), ("kto", {"r": 2}), ("grpo", None)])
+def test_nor_has_a_step_on_a_divided_model(kind, lora, base, tmp_path, monkeypatch):
+    """Each process has half of the rows, and whole weights within its forward passes alone."""
+    settings = {"precompute_reference": False} if kind != "grpo" else {"beta": 0.1}
+
+    def deed(processes):
+        AcceleratorState._reset_state(reset_partial_state=True)  # what it found before the test forked
+        with largest(monkeypatch) as watching:
+            train(kind, base, tmp_path / f"out-{processes.place}", lora=lora, **settings)
+        return watching.found
+
+    for found in in_two(deed, divided=True):
+        assert VOCABULARY < found <= AT_ONCE
 
 
 @pytest.mark.parametrize("lora", [None, {"r": 2}], ids=["full", "lora"])

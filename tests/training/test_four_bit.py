@@ -13,8 +13,10 @@ import pytest
 import torch
 
 import in_process
+from reward_adapters import ANSWERS, SMALL, classifier, lent, logits, model_of, untrained
 from rewarding import CONSTITUTION
 from solon.models.backend import loading
+from solon.models.backend.heads import scorer_around
 from solon.plugins.registry import load as plugin
 from solon.testing.llama31 import tiny_llama_31
 from solon.trainers import backends
@@ -22,6 +24,7 @@ from solon.trainers.backend import network
 from solon.trainers.backend.scores import likelihoods_of_rows
 from solon.trainers.backends import GPU, Choice, Machine
 from solon.trainers.base import Judging, Lora, Policy
+from solon.trainers.ppo import PPO
 
 pytestmark = [
     pytest.mark.slow,
@@ -114,6 +117,30 @@ def test_adapters_are_trained_in_float32_on_4_bit_weights(kind, base, tmp_path, 
     moved = [weight for name, weight in weights.items() if "lora_B" in name]
     assert len(moved) == LINEARS
     assert any(weight.any() for weight in moved)
+
+
+def test_a_reward_of_the_same_base_is_asked_through_its_4_bit_weights(base, tmp_path, as_if_on_a_card):
+    """The logits are those of its adapter and head on such weights, and for the ledger another model's."""
+    from peft import PeftModel
+    from safetensors.torch import load_file
+    from transformers import AutoConfig
+
+    reward = untrained(base, tmp_path / "reward")
+    settings = PPO(reward=classifier(base, reward), lora=SMALL)
+    described = model_of(settings).describe()
+    with lent(settings, base, load_in_4bit=True, dtype="bfloat16") as actor:
+        assert model_of(settings).describe() == {**described, "weights": "nf4"}
+        found, tokenizer = logits(settings), actor.loaded.tokenizer
+    scorer = scorer_around(loaded(base), AutoConfig.from_pretrained(base, num_labels=1))
+    scorer.score = torch.nn.Linear(WIDE["hidden_size"], 1, bias=False)
+    trunk = PeftModel.from_pretrained(scorer, reward).base_model.model.model
+    (head,) = load_file(reward / "adapter_model.safetensors")["base_model.model.score.weight"]
+    for said, logit in zip(ANSWERS, found, strict=True):
+        turns = [{"role": "user", "content": "Is 9?"}, {"role": "assistant", "content": said}]
+        ids = tokenizer.apply_chat_template(turns, return_tensors="pt", return_dict=True)["input_ids"]
+        with torch.no_grad():
+            assert logit == pytest.approx(float(trunk(input_ids=ids)[0][0, -1].float() @ head), abs=0.3)
+    assert found != pytest.approx(logits(settings), abs=0.5)  # of the weights before they were rounded
 
 
 def test_the_gpu_checks_model_is_read_as_it_was_quantised(tmp_path, as_if_on_a_card, monkeypatch):

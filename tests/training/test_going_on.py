@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from random import Random
 
@@ -28,12 +27,6 @@ STEPS = 6
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of random weights that reads up to 64 tokens."""
     return tiny_llama(tmp_path_factory.mktemp("base"), seed=1, context=64, spread=0.3)
-
-
-def weights(folder: Path) -> str:
-    """The SHA-256 of the weights."""
-    (file,) = folder.glob("*.safetensors")
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def six_steps(kind: str, folder: Path, lora: Lora | None) -> tuple[GradientTrainer, Path]:
@@ -62,7 +55,7 @@ def test_killed_at_any_step_it_ends_with_the_same_weights(kind: str, form: str, 
     _, rest = in_process.train(settings, base, dataset, tmp_path / "again", kept=kept, judging=judging(tmp_path))
     assert rest[0]["step"] == stop_at  # the one before was kept, and this one is done again
     assert rest == whole[-len(rest) :]
-    assert weights(tmp_path / "again") == weights(tmp_path / "whole")
+    assert in_process.weights(tmp_path / "again") == in_process.weights(tmp_path / "whole")
 
 
 @pytest.mark.timeout(900)
@@ -99,7 +92,7 @@ def test_a_process_that_was_killed_with_signal_9_is_gone_on_from(
     begun = len(steps)
     run()
     assert steps[begun] == dies_at  # not from the start
-    assert weights(tmp_path / "run" / "out") == weights(tmp_path / "whole")
+    assert in_process.weights(tmp_path / "run" / "out") == in_process.weights(tmp_path / "whole")
     assert not (tmp_path / "run" / ".training").exists()
 
 
@@ -119,4 +112,4 @@ def test_a_newest_step_that_was_half_written_is_passed_over(kind: str, base: Pat
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     _, rest = in_process.train(settings, base, dataset, tmp_path / "again", kept=kept, judging=judging(tmp_path))
     assert rest[0]["step"] == 3
-    assert weights(tmp_path / "again") == weights(tmp_path / "whole")
+    assert in_process.weights(tmp_path / "again") == in_process.weights(tmp_path / "whole")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +70,6 @@ def made(kind: type[GroupTrainer], reward: Any, **settings: Any) -> GroupTrainer
     return kind.model_validate({"reward": reward, **QUICK, **settings})
 
 
-def weights(folder: Path) -> str:
-    """The SHA-256 of the weights."""
-    (file,) = folder.glob("*.safetensors")
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
@@ -142,7 +135,7 @@ def test_a_missing_reward_is_not_zero(kind: type[GroupTrainer], base: Path, data
     assert [step["reward"] for step in steps] == [1.0] * 3
     assert [step["grad_norm"] for step in steps] == [0.0] * 3
     assert [step["frac_reward_zero_std"] for step in steps] == [1.0] * 3
-    assert weights(tmp_path / "out") == weights(base)
+    assert in_process.weights(tmp_path / "out") == in_process.weights(base)
 
 
 def test_a_completion_without_a_reward_leaves_the_kl_term_too(base: Path, dataset: Path, tmp_path: Path) -> None:
@@ -189,7 +182,7 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(
     rest = train(settings, base, dataset, tmp_path / "again", kept=kept)
     assert [step["step"] for step in rest] == [5, 6]
     assert rest == whole[4:]
-    assert weights(tmp_path / "again") == weights(tmp_path / "whole")
+    assert in_process.weights(tmp_path / "again") == in_process.weights(tmp_path / "whole")
 
 
 def test_a_judge_is_not_paid_twice_by_a_training_that_was_killed(base: Path, dataset: Path, tmp_path: Path) -> None:
@@ -207,7 +200,7 @@ def test_a_judge_is_not_paid_twice_by_a_training_that_was_killed(base: Path, dat
     assert 55 < before <= 64  # two steps of 32 completions, of which some may be the same
     assert before < after <= 96
     assert set(server.asked.values()) == {1}
-    assert weights(tmp_path / "again") == weights(tmp_path / "third")
+    assert in_process.weights(tmp_path / "again") == in_process.weights(tmp_path / "third")
 
 
 @pytest.mark.parametrize("kind", [GRPO, RLOO], ids=["grpo", "rloo"])

@@ -1,6 +1,7 @@
 """What a training keeps: whole folders, the newest of them, and random numbers that go on where they stood."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +59,19 @@ def test_a_damaged_file_says_what_to_remove(tmp_path):
     file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(TrainingError, match=r"cannot be read \(.+\): remove .*step-00000006, and it goes on from"):
         read_state(file)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks Linux which files are mapped")
+@pytest.mark.parametrize("divided", [True, False])
+def test_what_a_divided_model_goes_on_from_is_mapped_and_not_read(tmp_path, monkeypatch, divided):
+    """Else each process would hold all of it, 12 bytes a parameter, to take its part."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("SOLON_FSDP", str(divided).lower())
+    weights = torch.arange(1e6)
+    write_state(tmp_path / "state.pt", {"weights": weights})
+    found = read_state(tmp_path / "state.pt")
+    assert (str(tmp_path / "state.pt") in Path("/proc/self/maps").read_text()) == divided
+    assert torch.equal(found["weights"], weights)
 
 
 def test_no_code_in_a_state_is_run(tmp_path):

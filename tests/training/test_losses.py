@@ -17,16 +17,14 @@ import three_tokens
 from solon.models.backend.loading import load
 from solon.testing.tiny import tiny_llama
 from solon.trainers.backend.losses import (
-    SCORES_AT_ONCE,
     log_odds,
     orpo_loss,
     simpo_loss,
     sums_of_rows,
-    token_logps,
 )
 from solon.trainers.backend.pairs_batch import pairs_of
 from solon.trainers.backend.pairwise import measure_of
-from solon.trainers.backend.scores import scores_of
+from solon.trainers.backend.scores import likelihoods, scores_of
 from solon.trainers.orpo import ORPO
 from solon.trainers.simpo import SimPO
 
@@ -41,28 +39,10 @@ ROWS = [("Is 1 a number?", "yes", "not at all"), ("Say it.", "I say it", "no"), 
 def test_log_probabilities_are_those_of_the_softmax_and_a_row_sums_its_own():
     """Scores that are logs of probabilities: 1/2 * 1/4 * 1/8 in the first row, 1/4 * 1/8 in the second."""
     scores = torch.tensor([[1 / 2, 1 / 2], [1 / 4, 3 / 4], [1 / 8, 7 / 8], [3 / 4, 1 / 4], [7 / 8, 1 / 8]]).log() + 5
-    logps = token_logps(lambda hidden: hidden, scores, torch.tensor([0, 0, 0, 1, 1]), vocabulary=2)
+    logps, _ = likelihoods(lambda hidden: hidden, scores, torch.tensor([0, 0, 0, 1, 1]), vocabulary=2)
     assert (-logps / log(2)).tolist() == pytest.approx([1, 2, 3, 2, 3])
     sums = sums_of_rows(logps, torch.tensor([0, 0, 0, 1, 1]), count=2)
     assert (-sums / log(2)).tolist() == pytest.approx([6, 5])
-
-
-def test_scores_are_made_a_few_at_a_time_with_the_same_gradient():
-    """What is held is bounded, however many tokens there are: here a token at a time, out of five."""
-    layer, hidden = torch.nn.Linear(4, 7), torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
-    seen = []
-
-    def scores(states):
-        seen.append(len(states))
-        return layer(states)
-
-    gradients = []
-    for vocabulary in (7, SCORES_AT_ONCE):
-        layer.zero_grad()
-        token_logps(scores, hidden, torch.tensor([0, 1, 2, 3, 6]), vocabulary=vocabulary).sum().backward()
-        gradients.append(layer.weight.grad.clone())
-    assert seen == [5] + [1] * 5 + [1] * 5  # at once; then one by one, and again for the gradient
-    assert torch.allclose(*gradients, atol=1e-6)
 
 
 def test_simpo_on_three_tokens():
@@ -93,9 +73,15 @@ def test_the_odds_of_a_certain_response_are_finite_and_so_is_their_gradient():
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def base(tmp_path_factory):
     """A Llama of random weights in float32."""
-    return load(str(tiny_llama(tmp_path_factory.mktemp("base"), seed=1, context=64)))
+    return tiny_llama(tmp_path_factory.mktemp("base"), seed=1, context=64)
+
+
+@pytest.fixture(scope="module")
+def loaded(base):
+    """The same, loaded."""
+    return load(str(base))
 
 
 def messages(text, role):
@@ -181,6 +167,21 @@ def test_orpo_with_the_prompts_loss_is_what_trl_computes(loaded, table, tmp_path
 
     assert ours(loaded, table, loss, prompts=True) == pytest.approx(expected, abs=1e-5)
     assert ours(loaded, table, loss) != pytest.approx(expected, abs=1e-2)
+
+
+def test_an_orpo_training_begins_at_trls_loss_with_prompt_loss_and_not_without(base, loaded, table, tmp_path):
+    """As a recipe sets it; all rows are one step."""
+    orpo = pytest.importorskip("trl.experimental.orpo", reason="this TRL has no ORPO any more")
+    expected = trls(orpo.ORPOTrainer, orpo.ORPOConfig, loaded, table, tmp_path, beta=0.3)
+    pq.write_table(table, tmp_path / "train.parquet")
+    losses = []
+    for prompt_loss in (True, False):
+        settings = ORPO(beta=0.3, prompt_loss=prompt_loss, batch_size=len(ROWS), gradient_accumulation=1, max_steps=1)
+        out = tmp_path / f"prompt_loss={prompt_loss}"
+        _, (step,) = in_process.train(settings, base, tmp_path / "train.parquet", out)
+        losses.append(step["loss"])
+    assert losses[0] == pytest.approx(expected, abs=1e-5)
+    assert losses[1] != pytest.approx(expected, abs=1e-2)
 
 
 @pytest.mark.parametrize("kind", ["Gemma2", "Granite", "Cohere"])

@@ -3,7 +3,6 @@
 The policy knows bytes only and writes them at random: one in ten is a small letter, for which it is rewarded.
 """
 
-import hashlib
 import json
 import math
 
@@ -84,11 +83,6 @@ def dataset(tmp_path_factory):
     return folder
 
 
-def hashes(folder):
-    """The SHA-256 of every file in a folder."""
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
-
-
 @pytest.fixture(scope="module")
 def trained(base, dataset, tmp_path_factory):
     """One training that several tests look at."""
@@ -149,7 +143,9 @@ def test_the_checkpoint_holds_the_policy_and_nothing_else(trained, base):
     """No value head, no optimizer, no pickles."""
     out, checkpoint, _ = trained
     always = ["README.md", "chat_template.jinja", "tokenizer.json", "tokenizer_config.json"]
-    assert sorted(hashes(out)) == sorted([*always, "config.json", "generation_config.json", "model.safetensors"])
+    assert sorted(in_process.hashes(out)) == sorted(
+        [*always, "config.json", "generation_config.json", "model.safetensors"]
+    )
     assert (checkpoint.path, checkpoint.trainer, checkpoint.form) == (".", "ppo", "full")
     assert json.loads((out / "config.json").read_text()) == json.loads((base / "config.json").read_text())
     assert str(out.parent) not in (out / "README.md").read_text()
@@ -178,9 +174,9 @@ def test_a_training_that_was_killed_ends_in_the_same_bytes(request, dataset, tmp
     _, rest = in_process.train(settings, base, dataset, tmp_path / "again", kept=kept)
     assert [row["step"] for row in rest] == list(range((stop_at - 1) // 2 * 2 + 1, 8))
     assert rest == whole[-len(rest) :]
-    assert hashes(tmp_path / "again") == hashes(tmp_path / "whole")
+    assert in_process.hashes(tmp_path / "again") == in_process.hashes(tmp_path / "whole")
     assert len({row["objective/kl_coefficient"] for row in whole}) > 1
-    assert ("adapter_model.safetensors" in hashes(tmp_path / "again")) == (settings.lora is not None)
+    assert ("adapter_model.safetensors" in in_process.hashes(tmp_path / "again")) == (settings.lora is not None)
 
 
 def test_an_encoder_decoder_learns_what_is_rewarded(encoder_decoder, dataset, tmp_path):

@@ -10,7 +10,10 @@ from solon.trainers.base import Lora
 from solon.trainers.ppo import USUAL_VALUE_RANK
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.filterwarnings("default")  # what torch and PEFT warn of is theirs
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # what torch and PEFT warn of is theirs
+]
 
 ROOT = Path(__file__).parents[2]
 BASE = str(ROOT / "examples" / "quickstart" / "models" / "policy")
@@ -47,6 +50,15 @@ def test_four_models_take_at_least_two_and_a_half_times_as_much(found):
     four = sum(found["four models"].values())
     assert four >= 2.5 * sum(found["PPO, LoRA"].values())
     assert four >= 2.5 * sum(found["PPO, LoRA, and a reward model"].values())
+
+
+def test_a_reward_on_the_base_costs_its_adapter_and_its_head(found):
+    """61,440 weights of an adapter of r=16 and a head of 96, and nothing that is trained; no second base."""
+    with_it, without = found["PPO, LoRA, and a reward on its base"], found["PPO, LoRA"]
+    assert with_it["weights"] == without["weights"] + ADAPTER + 4 * 96
+    assert (with_it["gradients"], with_it["optimizer"]) == (without["gradients"], without["optimizer"])
+    apart = found["PPO, LoRA, and a reward model"]
+    assert sum(apart.values()) - sum(with_it.values()) == WEIGHTS - ADAPTER - 4 * 96
 
 
 def test_every_tensor_is_counted_once(found):

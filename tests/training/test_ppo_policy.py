@@ -1,6 +1,7 @@
 """One network as policy, reference and value: its likelihoods, and what must not be mixed up."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,11 @@ from solon.trainers.backend.processes import Processes  # noqa: E402
 from solon.trainers.backends import Choice  # noqa: E402
 from solon.trainers.base import Job, Policy  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("default")  # what torch and PEFT warn of is theirs
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # what torch and PEFT warn of is theirs
+]
+QUICKSTART = str(Path(__file__).parents[2] / "examples" / "quickstart" / "models" / "policy")
 PAIRS = list(zip(EPISODES.prompts, EPISODES.responses, strict=True))
 
 
@@ -239,20 +244,25 @@ def test_scores_that_a_model_caps_are_capped(tmp_path):
             assert torch.allclose(reader.read(EPISODES).log_probs[number, : len(expected)], expected, atol=1e-5)
 
 
-def test_a_model_that_changes_scores_in_an_unknown_way_is_refused(decoder, monkeypatch):
-    """It doubles them after its output layer."""
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_model_that_changes_scores_in_an_unknown_way_is_refused(monkeypatch, dtype):
+    """It adds a tenth after its output layer; rounding is none, by which a trained base's scores differ in bfloat16."""
     from transformers import LlamaForCausalLM
 
+    def made():
+        return Actor(load(QUICKSTART, threads=1, dtype=dtype), SMALL, temperature=1.0)
+
+    made()
     forward = LlamaForCausalLM.forward
 
-    def doubled(self, *args, **options):
+    def larger(self, *args, **options):
         output = forward(self, *args, **options)
-        output.logits = output.logits * 2
+        output.logits = output.logits * 1.1
         return output
 
-    monkeypatch.setattr(LlamaForCausalLM, "forward", doubled)
+    monkeypatch.setattr(LlamaForCausalLM, "forward", larger)
     with pytest.raises(RecipeError, match="cannot train models of type 'llama'"):
-        actor(decoder)
+        made()
 
 
 def test_the_tolerance_of_the_first_ratio_is_a_thousandth():

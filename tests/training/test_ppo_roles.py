@@ -164,7 +164,7 @@ def test_what_is_written_is_the_policy_without_the_value(base, tmp_path):
     learner = actor(base, SMALL, value_lora=OWN, moved=0.1)
     with torch.no_grad():
         expected = learner.read(EPISODES).log_probs
-    learner.roles.without_value().model.save_pretrained(tmp_path / "adapter", save_embedding_layers=False)
+    learner.roles.policy_alone().model.save_pretrained(tmp_path / "adapter", save_embedding_layers=False)
     assert sorted(path.name for path in (tmp_path / "adapter").iterdir() if path.suffix != ".md") == [
         "adapter_config.json",
         "adapter_model.safetensors",

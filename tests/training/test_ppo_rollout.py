@@ -75,7 +75,7 @@ def test_a_model_with_kernels_of_its_own_writes_by_itself(base):
     """As Unsloth's does, which has a mode for it: greedy in all but name, it writes what is written of others."""
     from solon.models.backend.generation import Ask, write
     from solon.models.backend.loading import load
-    from solon.trainers.backend.ppo.generate import generated
+    from solon.trainers.backend.generate import generated
 
     modes = []
     loaded = load(str(base), threads=1)
@@ -95,7 +95,7 @@ def test_it_draws_from_the_whole_distribution_whatever_the_models_generation_con
     """Likelihoods are taken of the scores as they are; afterwards the model's configuration is its own again."""
     from solon.models.backend.generation import Ask
     from solon.models.backend.loading import load
-    from solon.trainers.backend.ppo.generate import generated
+    from solon.trainers.backend.generate import generated
 
     loaded = load(str(base), threads=1)
     asks = [Ask([5, 6, 7], 16, temperature=0.7, seed=1)] * 4
@@ -105,13 +105,24 @@ def test_it_draws_from_the_whole_distribution_whatever_the_models_generation_con
     assert getattr(loaded.network.generation_config, name) == value
 
 
+def test_it_draws_from_the_likeliest_tokens_where_that_is_asked(base):
+    """Of the likeliest millionth of the probability there is one token: what greedy writing takes."""
+    from solon.models.backend.generation import Ask, write
+    from solon.models.backend.loading import load
+    from solon.trainers.backend.generate import generated
+
+    loaded = load(str(base), threads=1)
+    drawn, likeliest = ([Ask([5, 6, 7], 8, top_p=1e-6, **asked)] for asked in ({"temperature": 1.0}, {}))
+    assert generated(loaded, drawn)[0].tokens == write(loaded, likeliest)[0].tokens
+
+
 def test_what_it_writes_by_itself_follows_from_the_seed_and_leaves_other_random_numbers_alone(base):
     """A training that goes on writes the same."""
     import torch
 
     from solon.models.backend.generation import Ask
     from solon.models.backend.loading import load
-    from solon.trainers.backend.ppo.generate import generated
+    from solon.trainers.backend.generate import generated
 
     loaded = load(str(base), threads=1)
     first, again, other = (

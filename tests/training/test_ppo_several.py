@@ -11,6 +11,14 @@ from solon.testing.tiny import tiny_llama
 
 torch = pytest.importorskip("torch")
 
+from in_two import in_two  # noqa: E402 - torch may be missing
+from solon.models.backend.generation import Ask, write  # noqa: E402
+from solon.trainers.backend.divided import whole  # noqa: E402
+from solon.trainers.backend.ppo.experience import Experience  # noqa: E402
+from solon.trainers.backend.ppo.update import learn  # noqa: E402
+from solon.trainers.backend.processes import Processes  # noqa: E402
+from tiny_ppo import EPISODES, NETWORKS, OWN, SCORES, SMALL, actor, made, moving, settings  # noqa: E402
+
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # what torch and PEFT warn of is theirs
 SETTINGS = {
     "kind": "ppo",
@@ -45,6 +53,53 @@ def folder(tmp_path_factory):
         for given in trainings:
             several.train(given["out"], **given)
     return folder
+
+
+LAYOUTS = {
+    "lora, value of its own": (SMALL, OWN),
+    "lora, value on the policy": (SMALL, None),
+    "full, value of its own": (None, OWN),
+}
+
+
+@pytest.mark.parametrize("divided", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS[:2])
+def test_three_completions_teach_two_processes_what_they_teach_one(tmp_path, network, layout, divided):
+    """One of them has a row less, as where a reward is missing, and goes through the layers as often as the other."""
+    base, (lora, value_lora) = made(tmp_path / "base", network), LAYOUTS[layout]
+    chosen = settings(batch_size=1, gradient_accumulation=4, passes=2, entropy_weight=0.02 if value_lora else 0.0)
+
+    def learned(processes):
+        learner = actor(base, lora, value_lora=value_lora, checkpointing=True, scores_at_once=700)
+        if processes.divided:
+            learner.divide(processes.count)
+        experience = Experience.of(learner, EPISODES, SCORES, chosen, 0.1, processes)
+        descent = torch.optim.SGD(moving(learner), lr=0.1)
+        seen = learn(learner, experience, chosen, descent, seed="0", processes=processes)
+        ends = [float(whole(weight.detach()).double().square().sum()) for weight in moving(learner)]
+        return [*seen.values(), *experience.metrics().values()], ends
+
+    expected = learned(Processes())
+    for numbers, ends in in_two(learned, divided=divided):
+        assert numbers == pytest.approx(expected[0], rel=1e-4, abs=1e-5)
+        assert ends == pytest.approx(expected[1], rel=1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize("network", NETWORKS[:2])
+def test_a_divided_policy_writes_as_a_whole_one_while_others_write_less(tmp_path, network):
+    """Three answers in one process and one in the other, with its adapter on and with tables that are one, as T5's."""
+    base = made(tmp_path / "base", network)
+
+    def written(processes):
+        learner = actor(base, SMALL, value_lora=OWN, moved=0.1)
+        asks = [Ask([5, 6, 7 + number], 8, 1.0, seed=number) for number in range(3 if processes.first else 1)]
+        expected = [reply.tokens for reply in write(learner.loaded, asks)]
+        learner.divide(processes.count)
+        with learner.writing() as policy:
+            return [reply.tokens for reply in write(policy, asks)] == expected, len(expected)
+
+    assert in_two(written, divided=True) == [(True, 3), (True, 1)]
 
 
 def logged(folder, out):

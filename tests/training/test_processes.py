@@ -1,57 +1,30 @@
 """What processes that train together do with each other, in two forks of this one that meet over gloo."""
 
 import os
-import pickle
-import socket
-from contextlib import suppress
 
 import pytest
 import torch
 
+from in_two import in_two
 from solon.data.records import Prompt
 from solon.errors import BudgetReached, RecipeError
 from solon.models.backend.loading import device_of
-from solon.trainers.backend.divided import divide, gathered_all, optimizer_state, whole_weights
+from solon.trainers.backend.divided import (
+    Undivided,
+    divide,
+    gathered_all,
+    optimizer_state,
+    part,
+    whole,
+    whole_weights,
+    within,
+)
 from solon.trainers.backend.processes import Processes
 from solon.trainers.backend.rewards import shared
 from solon.trainers.rewards import Rewarded
 from solon.trainers.several import Place
 
 pytestmark = pytest.mark.filterwarnings("default")  # forking beside torch's threads, which the forks do not use
-
-
-def in_two(deed):
-    """What ``deed(processes)`` returns, or raises, in each of two processes."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        running = [fork(deed, Place(2, rank, rank), listening) for rank in (0, 1)]
-    found = []
-    for child, answer in running:
-        with os.fdopen(answer, "rb") as file:
-            said = file.read()
-        os.waitpid(child, 0)
-        found.append(pickle.loads(said))
-    return found
-
-
-def fork(deed, place, listening):
-    """A process, and the end of the pipe into which it writes what it found."""
-    ours, theirs = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(theirs)
-        return child, ours
-    with suppress(BaseException):
-        port = listening.getsockname()[1]
-        os.environ.update(place.environment(port=port, listening=listening.fileno()), GLOO_SOCKET_IFNAME="lo")
-        try:
-            found = deed(Processes.joined())
-        except Exception as error:  # noqa: BLE001 - it is looked at on the other side
-            found = error
-        with os.fdopen(theirs, "wb") as file:
-            file.write(pickle.dumps(found))
-    os._exit(0)
 
 
 def test_alone_there_is_nobody_to_wait_for():
@@ -76,6 +49,20 @@ def test_what_each_has_is_gathered_and_added_up():
     assert in_two(deed) == [(2, [0, 2, 4], [0, 1], [3.0, 30.0]), (2, [1, 3], [0, 1], [3.0, 30.0])]
 
 
+def test_rows_that_do_not_come_out_even_make_as_many_batches_in_each():
+    """None runs a layer of a divided model without the others: who has too few rows takes one that does not count."""
+
+    def deed(processes):
+        return [list(processes.batches(list(range(count)), 2)) for count in (1, 3, 4, 5)]
+
+    one, three, four, five = zip(*in_two(deed), strict=True)
+    assert one == ([([0], 1)], [([0], 0)])
+    assert three == ([([0, 2], 2)], [([1, 0], 1)])
+    assert four == ([([0, 2], 2)], [([1, 3], 2)])
+    assert five == ([([0, 2], 2), ([4], 1)], [([1, 3], 2), ([0], 0)])
+    assert list(Processes().batches([0, 1, 2], 2)) == [([0, 1], 2), ([2], 1)]
+
+
 class Adapted(torch.nn.Module):
     """A frozen base with something that is trained on top."""
 
@@ -85,6 +72,10 @@ class Adapted(torch.nn.Module):
         super().__init__()
         self.base = torch.nn.Linear(4, 6, bias=False).requires_grad_(False)
         self.adapter = torch.nn.Linear(6, 4, bias=False)
+
+    def forward(self, given):
+        """Both, one after the other."""
+        return self.adapter(self.base(given))
 
 
 def test_what_is_written_of_a_divided_model_is_whole_in_the_first_process_alone():
@@ -117,6 +108,67 @@ def test_what_is_written_of_a_divided_model_is_whole_in_the_first_process_alone(
         ({"moments": moments, "kept": base | adapter, "full": base | adapter, "adapter": adapter}, True),
         ({"moments": {}, "kept": {}, "full": {}, "adapter": {}}, True),
     ]
+
+
+def test_a_divided_model_is_read_at_different_paces_while_it_is_whole():
+    """One process writes three words, the other one; the copy has the weights as they are then, and none afterwards."""
+
+    def deed(processes):
+        torch.manual_seed(0)
+        model = Adapted()
+        alone = Adapted()
+        alone.load_state_dict(model.state_dict())
+        undivided = Undivided(model)
+        divide(model)
+        with torch.no_grad():
+            model.adapter.weight.mul_(2)
+            alone.adapter.weight.mul_(2)
+        given, words = torch.ones(1, 4), 3 if processes.first else 1
+        with torch.no_grad(), undivided.whole() as copy:
+            found = [torch.equal(copy(given), alone(given)) for _ in range(words)]
+        return found, [weight.numel() for weight in copy.parameters()]
+
+    assert in_two(deed, divided=True) == [([True] * 3, [0, 0]), ([True], [0, 0])]
+
+
+def test_parts_of_a_divided_model_have_the_gradients_of_the_whole():
+    """What lies outside of the layers is whole within a forward pass, and divided again when it is over."""
+
+    def deed(_):
+        torch.manual_seed(0)
+        model = Adapted()
+        model._no_split_modules = ()  # none of it is in a layer
+        expected = model.adapter(model.base(torch.ones(1, 4))).sum()
+        expected.backward()
+        gradient = model.adapter.weight.grad
+        model.zero_grad()
+        divide(model)
+
+        def read():
+            return (model.adapter(model.base(torch.ones(1, 4))).sum(),)
+
+        with torch.no_grad():
+            (seen,) = within(model, read)
+            apart = [len(weight.to_local()) for weight in model.parameters()]
+        (loss,) = within(model, read)
+        loss.backward()
+        same = torch.equal(whole(model.adapter.weight.grad), gradient)
+        return torch.equal(seen, expected), torch.equal(loss, expected), apart, same
+
+    assert in_two(deed, divided=True) == [(True, True, [3, 2], True)] * 2
+
+
+def test_of_what_was_kept_each_process_looks_at_its_part_alone():
+    """The others' rows are no numbers here: nothing is sent, and nothing of a mapped file read that is not its own."""
+
+    def deed(processes):
+        model = Adapted()
+        divide(model)
+        kept = torch.full((6, 4), torch.nan)
+        kept[slice(0, 3) if processes.first else slice(3, 6)] = processes.place + 1.0
+        return whole(part(kept, like=model.base.weight))[:, 0].tolist()
+
+    assert in_two(deed, divided=True) == [[1.0] * 3 + [2.0] * 3] * 2
 
 
 def test_the_first_alone_does_it_and_all_are_given_the_same():

@@ -18,7 +18,7 @@ from solon.labelers.rating import RatingJudge
 from solon.models.backend.loading import load
 from solon.models.scripted import Scripted
 from solon.stages.train import rounds_that_made_it_worse
-from solon.trainers.backend.selfplay.answers import prompts_of_round
+from solon.trainers.backend.selfplay.prompts import prompts_of_round
 from solon.trainers.base import Lora
 from solon.trainers.dataset import prompts_of
 from solon.trainers.selfplay import SelfPlay

@@ -8,7 +8,6 @@ from solon.data.records import Candidates, Completion, Failed, Prompt, Scored
 from solon.labelers.cascade import Cascade
 from solon.labelers.panel import Panel
 from solon.trainers.backend.selfplay.judging import Bench
-from solon.trainers.backend.selfplay.training import seed_of_round
 from solon.trainers.base import Judging
 
 
@@ -85,8 +84,11 @@ def test_without_a_verdict_there_is_no_win_rate(bench):
     assert compared.numbers() == {"selfplay/n": 0, "selfplay/failed": 2}
 
 
+@pytest.mark.slow  # for what it imports
 def test_no_two_rounds_of_any_training_have_the_same_seed():
     """The second round of seed 0 is not the first of seed 1; the first of each is the training's own."""
+    from solon.trainers.backend.selfplay.training import seed_of_round
+
     seeds = {seed_of_round(seed, number) for seed in range(30) for number in range(1, 6)}
     assert len(seeds) == 150
     assert all(0 <= seed < 2**31 for seed in seeds)

@@ -3,7 +3,6 @@
 Every token of the policy is a byte. At first it finds `yes` likelier than `nay`, and `nay` is what is preferred.
 """
 
-import hashlib
 import json
 import math
 
@@ -54,11 +53,6 @@ def dataset(tmp_path_factory):
     return folder
 
 
-def hashes(folder):
-    """The SHA-256 of every file in a folder."""
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
-
-
 @pytest.mark.parametrize("lora", [None, ADAPTER], ids=["full", "lora"])
 @pytest.mark.parametrize("kind", ["simpo", "orpo"])
 def test_the_chosen_response_becomes_likelier_than_the_rejected_one(base, dataset, tmp_path, kind, lora):
@@ -92,7 +86,7 @@ def test_killed_at_every_step_it_ends_with_the_same_bytes(base, dataset, tmp_pat
     assert began == [0, 0, 2, 2, 4, 4, 6, 6]
     disturbed, logged = in_process.train(settings, base, dataset, tmp_path / "disturbed", kept=kept)
     assert [row["step"] for row in logged] == [7, 8, 8]
-    assert hashes(tmp_path / "disturbed") == hashes(tmp_path / "undisturbed")
+    assert in_process.hashes(tmp_path / "disturbed") == in_process.hashes(tmp_path / "undisturbed")
     assert disturbed == undisturbed
     curve = (kept / "metrics.jsonl").read_bytes()
     assert curve == (tmp_path / "undisturbed.kept" / "metrics.jsonl").read_bytes()
@@ -125,7 +119,7 @@ def test_the_checkpoint_holds_a_model_and_its_card_and_nothing_else(base, datase
     """No optimizer, no pickles, no path of this machine; the configuration as the base's was."""
     out = tmp_path / "out"
     in_process.train(ORPO(**LEARN), base, dataset, out)
-    assert sorted(hashes(out)) == [
+    assert sorted(in_process.hashes(out)) == [
         "README.md",
         "chat_template.jinja",
         "config.json",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,8 @@ from solon.errors import DataError
 from solon.evaluation.base import Evidence, Pair
 from solon.evaluation.toxicity import Toxicity
 from solon.labelers.classifier import Classifier
-from solon.models.transformers import unload
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_stays_loaded")]
 
 CLEAN, HATEFUL = "the cat sat on a mat", f"the {VILE} cat sat"
 CONSTITUTION = Constitution(name="c", principles=(Principle(id="civil", text="Be civil."),))
@@ -29,13 +27,6 @@ CONSTITUTION = Constitution(name="c", principles=(Principle(id="civil", text="Be
 def hate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The classifier's folder."""
     return tiny_classifier(tmp_path_factory.mktemp("hate") / "hate")
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_loaded() -> Iterator[None]:
-    """One test's model must not answer for another's."""
-    yield
-    unload()
 
 
 def evidence(*answers: tuple[str, str]) -> Evidence:
@@ -69,7 +60,7 @@ def test_it_tells_means_deviations_and_reductions(hate: Path) -> None:
     assert (found["toxicity/likely", "before"].value, found["toxicity/likely", "after"].value) == (0.75, 0.25)
     assert found["toxicity/p95", "before"].value > 0.9
     assert all(metric.n == 4 for metric in found.values())
-    assert "classifier hate" in found["toxicity", "after"].method
+    assert "by classifier:hate" in found["toxicity", "after"].method
 
 
 def test_a_good_label_is_turned_round(hate: Path) -> None:

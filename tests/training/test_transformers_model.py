@@ -6,7 +6,7 @@ import asyncio
 import math
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from solon.models.base import Reply, Request
 from solon.models.transformers import Transformers, unload
 from solon.testing.tiny import PAD, tiny_llama, tiny_tokenizer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_stays_loaded")]
 
 TEXTS = ("hi", "What is two plus three?", "x" * 90, "Name a colour that is not blue, please.", "ünï ☃", "ab " * 30)
 PRINCIPLE = Message(role="system", content="Prefer the response that is honest, and say A or B. " * 2)
@@ -28,13 +28,6 @@ PRINCIPLE = Message(role="system", content="Prefer the response that is honest, 
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder; its 261 tokens are the bytes and five control tokens."""
     return tiny_llama(tmp_path_factory.mktemp("serving") / "tiny", seed=5, spread=0.2)
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_loaded() -> Iterator[None]:
-    """One test's model must not answer for another's."""
-    yield
-    unload()
 
 
 def model_of(folder: Path, **settings: Any) -> Transformers:

@@ -5,8 +5,11 @@ Each training has a process of its own, for Unsloth patches the libraries that t
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import sqlite3
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,13 +19,18 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file
 
+from reward_adapters import classifier, model_of, untrained
 from rewarding import CONSTITUTION
+from selfplaying import POLICY, RULES
+from selfplaying import dataset as prompts_of_quickstart
 from solon.errors import SolonError
 from solon.models.backend.loading import load
+from solon.models.base import Request
 from solon.plugins.registry import load as plugin
 from solon.testing.llama31 import tiny_llama_31
 from solon.trainers.base import Judging, Policy
 from solon.trainers.launch import run_training
+from solon.trainers.ppo import PPO
 
 pytestmark = [
     pytest.mark.slow,
@@ -56,25 +64,31 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_llama_31(tmp_path_factory.mktemp("base"), seed=1, spread=0.3)
 
 
-def train(kind: str, rows: str, base: Path, folder: Path, backend: str = "unsloth") -> tuple[Path, list[float]]:
-    """Four steps; the checkpoint's folder and the losses."""
+def train(
+    kind: str, rows: str, base: Path, folder: Path, backend: str = "unsloth", **own: Any
+) -> tuple[Path, list[float]]:
+    """Four steps, of every round where there are several; the checkpoint's folder and the losses."""
     dataset = folder / "rows"
-    dataset.mkdir()
-    pq.write_table(pa.Table.from_pylist(ROWS[rows]), dataset / "train.parquet")
+    if rows == "questions":
+        prompts_of_quickstart(dataset, train=8, test=0)
+    else:
+        dataset.mkdir()
+        pq.write_table(pa.Table.from_pylist(ROWS[rows]), dataset / "train.parquet")
     settings = {"lora": {"r": 2}, "batch_size": 8, "gradient_accumulation": 1, "max_steps": 4, "warmup_ratio": 0}
     rewarded = {"reward": {"kind": "rules", "rules": {"early": {"regex": "[a-m]"}}}, "max_new_tokens": 4}
-    own = (rewarded | ({} if kind == "ppo" else {"num_generations": 4})) if rows == "prompts" else {}
+    if rows == "prompts":
+        own = rewarded | ({} if kind == "ppo" else {"num_generations": 4})
     losses: list[float] = []
     run_training(
         plugin("solon.trainers", kind).model_validate(
-            {**settings, **own, "backend": backend, "learning_rate": 1e-2, "schedule": "constant"}
+            {**settings, "backend": backend, "learning_rate": 1e-2, "schedule": "constant", **own}
         ),
         Policy(model=str(base), threads=1),
         dataset=dataset,
         seed=1,
         run_dir=folder,
         out=folder / "out",
-        on_step=lambda _step, _steps, numbers: losses.append(numbers["loss"]),
+        on_step=lambda _step, _steps, numbers: losses.extend(numbers[name] for name in ("loss",) if name in numbers),
         judging=Judging(constitution=CONSTITUTION, ledger=folder / "ledger.sqlite", run="mine", max_failed=1),
     )
     return folder / "out", losses
@@ -104,6 +118,37 @@ def test_the_reference_of_dpo_is_the_policy_before_training(base, tmp_path):
     _, plain = train("dpo", "preferences", base, tmp_path / "plain", backend="plain")
     assert losses[0] == pytest.approx(math.log(2), abs=1e-3)
     assert plain[0] == pytest.approx(math.log(2), abs=1e-3)
+
+
+def test_self_play_answers_and_learns_by_unsloth(tmp_path):
+    """In both rounds, and one adapter is left.
+
+    The second goes on with the first one's adapter, which is its reference, so its first loss is log 2 again. The
+    quickstart's policy ends its answers; those that are cut off are never the better ones.
+    """
+    own = {"labeler": RULES, "rounds": 2, "num_generations": 3, "max_new_tokens": 48, "learning_rate": 2e-3}
+    out, losses = train("selfplay", "questions", POLICY, tmp_path, **own)
+    assert len(losses) == 8
+    assert [losses[0], losses[4]] == pytest.approx([math.log(2)] * 2, abs=1e-3)
+    assert max(losses[3], losses[7]) < losses[0]
+    adapters = (out / "rounds" / "1" / "checkpoint", out)
+    one, two = (load_file(folder / "adapter_model.safetensors") for folder in adapters)
+    assert len(one) == len(two) == 2 * 2 * 7
+    assert all((one[name] != two[name]).any() for name in one)
+    load(str(POLICY), adapter=str(out))
+
+
+def test_ppo_by_unsloth_is_rewarded_through_its_own_base(base, tmp_path):
+    """Which it holds in bfloat16, as the ledger says; but for that, logits are those of the reward model by itself."""
+    judge = classifier(base, untrained(base, tmp_path / "reward"))
+    train("ppo", "questions", base, tmp_path, reward=judge, max_new_tokens=4)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger:
+        ((described,),) = ledger.execute("SELECT description FROM models").fetchall()
+        requests, replies = zip(*ledger.execute("SELECT request, reply FROM replies"), strict=True)
+    assert json.loads(described)["weights"] == "bfloat16"
+    alone = model_of(PPO(reward=judge)).complete_batch([Request.model_validate_json(one) for one in requests])
+    for reply, other in zip(replies, asyncio.run(alone), strict=True):
+        assert json.loads(reply)["logits"] == pytest.approx(other.logits, abs=0.3)
 
 
 def test_a_reward_model_that_unsloth_made_without_a_head_is_refused(base, tmp_path):

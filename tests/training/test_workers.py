@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from datetime import timedelta
 
 import pytest
 
@@ -20,7 +21,8 @@ from solon.trainers.base import Policy
 from solon.trainers.launch import run_training
 
 TRAINER = """
-import atexit, json, os, threading
+import atexit, json, os, threading, time
+from pathlib import Path
 from typing import ClassVar
 from solon.data.records import Checkpoint, Preference
 from solon.errors import DataError, Problem, TrainingError
@@ -44,7 +46,7 @@ class Chorus(Trainer):
         (job.kept / f"{place.rank}").touch()
         if self.deed == "wait" or self.who in (None, place.rank):
             getattr(self, self.deed)(place)
-        elif self.deed not in ("finish", "stumble"):
+        elif self.deed not in ("finish", "stumble", "lag"):
             threading.Event().wait()
         (job.out / f"{place.rank}").write_text(json.dumps(self.facts()))
         return Checkpoint(path=".", base_model=job.policy.model, form="full", trainer="chorus", dataset="0" * 16)
@@ -68,6 +70,11 @@ class Chorus(Trainer):
     def stumble(self, place):
         atexit.register(os._exit, 3)
 
+    def lag(self, place):
+        until = time.monotonic() + 1
+        while time.monotonic() < until and not Path(self.gate).exists():
+            time.sleep(0.01)
+
     def linger(self, place):
         threading.Thread(target=threading.Event().wait).start()
 
@@ -78,11 +85,12 @@ class Chorus(Trainer):
 """
 
 PARENT = """
-import sys
+import signal, sys
 from pathlib import Path
 from chorus_trainer import Chorus
 from solon.trainers.base import Policy
 from solon.trainers.launch import run_training
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell starts behind itself, tests too
 run_dir = Path(sys.argv[1])
 trainer = Chorus(deed="wait", gate=sys.argv[2], processes=2)
 run_training(trainer, Policy(model="org/name"), dataset=run_dir, seed=0, run_dir=run_dir,
@@ -97,14 +105,16 @@ from solon.trainers.base import Policy
 from solon.trainers.joining import join, nothing_to_train, refuse_unmet
 from solon.trainers.launch import run_training
 from solon.trainers.several import Place
-run_dir, trains = Path(sys.argv[1]), sys.argv[2] == "trains"
+run_dir, deed = Path(sys.argv[1]), sys.argv[2]
+out = run_dir / "checkpoints" / "chorus"
 refuse_unmet(Place.here())
 if Place.here().rank > 0:
     join()
-elif trains:
-    run_training(Chorus(), Policy(model="org/name"), dataset=run_dir, seed=0, run_dir=run_dir,
-                 out=run_dir / "checkpoints" / "chorus", on_step=lambda step, steps, metrics: None)
-nothing_to_train()
+else:
+    if deed:
+        run_training(Chorus(deed=deed, gate=str(out)), Policy(model="org/name"), dataset=run_dir, seed=0,
+                     run_dir=run_dir, out=out, on_step=lambda step, steps, metrics: None)
+    nothing_to_train()
 """
 
 
@@ -210,15 +220,21 @@ def test_all_processes_end_with_the_one_that_started_them(chorus, run_dir, tmp_p
             parent.kill()
 
 
-def test_processes_that_are_started_again_do_not_hear_what_the_last_ones_were_told(monkeypatch):
-    """`--max_restarts` starts all anew at the same meeting place, where an assignment of the last start still lies."""
+@pytest.fixture
+def meeting_place(monkeypatch):
+    """What a launcher holds open, in this process."""
     from torch.distributed import TCPStore
-
-    from solon.trainers.backend.meeting import tell, told
 
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(store.port))
+    return store
+
+
+def test_processes_that_are_started_again_do_not_hear_what_the_last_ones_were_told(meeting_place, monkeypatch):
+    """`--max_restarts` starts all anew at the same meeting place, where an assignment of the last start still lies."""
+    from solon.trainers.backend.meeting import tell, told
+
     monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
     tell("first")
     assert told() == "first"
@@ -227,6 +243,18 @@ def test_processes_that_are_started_again_do_not_hear_what_the_last_ones_were_to
     assert told() == "second"
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     assert told() == "first"
+
+
+def test_the_first_hears_what_went_wrong_in_another_and_does_not_wait_for_ever(meeting_place, monkeypatch):
+    """On another machine, whose launcher does not end this one's; or of one that is gone without a word."""
+    from solon.trainers.backend import meeting
+
+    meeting.tell_the_end(1)
+    meeting.tell_the_end(2, "the disk is full")
+    assert meeting.wait_for_the_others(3) == {2: "the disk is full"}
+    monkeypatch.setattr(meeting, "_PATIENCE", timedelta(milliseconds=10))
+    with pytest.raises(TrainingError, match="the first of 4 processes has trained, and others have not an hour later"):
+        meeting.wait_for_the_others(4)
 
 
 def test_a_trainer_of_one_process_is_not_started_in_several(chorus, run_dir, monkeypatch):
@@ -248,7 +276,7 @@ def test_processes_without_a_meeting_place_are_refused(run_dir, monkeypatch):
         refuse_unmet(Place(count=2))
 
 
-def launched(run_dir, trains, *, machines=1):
+def launched(run_dir, deed, *, machines=1):
     """What ``accelerate launch`` of two processes ends with, on one machine or as if each were on one of its own."""
     script = run_dir.parent / "launched.py"
     script.write_text(LAUNCHED)
@@ -261,7 +289,7 @@ def launched(run_dir, trains, *, machines=1):
     plain = {"HF_HOME": str(run_dir), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
-            [sys.executable, *launch, "--machine_rank", str(machine), str(script), str(run_dir), trains],
+            [sys.executable, *launch, "--machine_rank", str(machine), str(script), str(run_dir), deed],
             env=os.environ | plain,
             stderr=subprocess.PIPE,
             text=True,
@@ -283,13 +311,19 @@ def launched(run_dir, trains, *, machines=1):
 @pytest.mark.parametrize("machines", [1, 2])
 def test_accelerate_starts_one_process_of_the_training_for_each_of_its_own(chorus, run_dir, machines):
     """The first does what it does alone, the others join its training: on its machine, or on another one."""
-    assert launched(run_dir, "trains", machines=machines) == {"0", "1", "metrics.jsonl"}
+    assert launched(run_dir, "finish", machines=machines) == {"0", "1", "metrics.jsonl"}
+
+
+@pytest.mark.slow
+def test_the_first_process_waits_for_the_last_before_the_checkpoint_is_in_place(chorus, run_dir):
+    """Nothing in a third party's trainer need hold the first back; the other would find its folders gone, and fail."""
+    assert launched(run_dir, "lag") == {"0", "1", "metrics.jsonl"}
 
 
 @pytest.mark.slow
 def test_processes_that_accelerate_started_go_where_there_is_nothing_to_train(chorus, run_dir):
     """It was done before, or the recipe ends earlier: they must not wait for ever."""
-    assert launched(run_dir, "has trained before") == set()
+    assert launched(run_dir, "") == set()
 
 
 def test_the_same_error_of_all_processes_is_raised_once(chorus, run_dir):

@@ -6,13 +6,15 @@ import asyncio
 import difflib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, PrivateAttr, model_validator
 
 from solon.errors import DataError, MissingExtra, Problem
 from solon.models.backend.folders import check_adapter, check_folder
@@ -70,6 +72,20 @@ class Classifying(Settings):
         return self
 
 
+@dataclass(frozen=True, eq=False)
+class Lent:
+    """A loaded classifier that shares its weights with another model, for as long as that lends them.
+
+    Attributes:
+        loaded: a ``solon.models.backend.loaded_classifier.LoadedClassifier``.
+        weights: what the shared weights are held as (``nf4``, ``bfloat16``), where logits differ by it from those of
+            one that is loaded by itself; ``None`` where they are the same but for the last digits.
+    """
+
+    loaded: Any
+    weights: str | None
+
+
 class SequenceClassifier(Classifying, ChatModel):
     """Answers a text with the logit of each label. Needs the ``train`` extra.
 
@@ -78,6 +94,8 @@ class SequenceClassifier(Classifying, ChatModel):
     """
 
     kind: ClassVar[str] = "sequence_classifier"
+
+    _lent: Lent | None = PrivateAttr(default=None)
 
     @property
     def name(self) -> str:
@@ -92,13 +110,26 @@ class SequenceClassifier(Classifying, ChatModel):
     def describe(self) -> dict[str, object]:
         """What weights and tokenizer hold, in place of where they lie, and how a text is read.
 
+        Of weights that another model lends also what they are held as, where logits differ by it: the ledger must not
+        take the ones for the others.
+
         Raises:
             DataError: the folder holds no model.
         """
         changes_only_rounding = {"model", "adapter", "batch_size", "threads", "device"}
         settings = {name: value for name, value in self.settings().items() if name not in changes_only_rounding}
         on_top = {} if self.adapter is None else {"adapter": content_identity(located(self.adapter))}
-        return {**settings, "content": content_identity(located(self.model)), **on_top}
+        lent = {} if self._lent is None or self._lent.weights is None else {"weights": self._lent.weights}
+        return {**settings, "content": content_identity(located(self.model)), **on_top, **lent}
+
+    @contextmanager
+    def borrowing(self, lent: Lent) -> Iterator[None]:
+        """While it is open, what is lent answers, and nothing is loaded."""
+        self._lent = lent
+        try:
+            yield
+        finally:
+            self._lent = None
 
     def problems(self) -> list[str]:
         """What the model folder lacks, a label that it does not have, packages that are not installed."""
@@ -127,7 +158,7 @@ class SequenceClassifier(Classifying, ChatModel):
             DataError: the model folder lacks something, the head of the classifier among it.
             MissingExtra: torch or transformers is not installed.
         """
-        serving, classifying = _backend()
+        serving, classifying, loading = _backend()
         reading = classifying.Reading(
             conversation=self.text == "conversation",
             label=self.scored_label,
@@ -139,10 +170,7 @@ class SequenceClassifier(Classifying, ChatModel):
         )
 
         def work() -> list[Reply]:
-            model, adapter = located(self.model), located(self.adapter) if self.adapter is not None else None
-            loaded = classifying.kept(
-                model, dtype=self.dtype, device=self.device, threads=self.threads, adapter=adapter
-            )
+            loaded = self._loaded(loading)
             replies: list[Reply] = classifying.answer(
                 loaded, requests, reading, batch_size=self.batch_size, name=self.name
             )
@@ -150,6 +178,15 @@ class SequenceClassifier(Classifying, ChatModel):
 
         replies: list[Reply] = await asyncio.wrap_future(serving.in_worker(work))
         return replies
+
+    def _loaded(self, loading: ModuleType) -> Any:
+        """A ``LoadedClassifier``: the one that is lent, or one that is loaded now or was before."""
+        if self._lent is not None:
+            return self._lent.loaded
+        adapter = located(self.adapter) if self.adapter is not None else None
+        return loading.kept(
+            located(self.model), dtype=self.dtype, device=self.device, threads=self.threads, adapter=adapter
+        )
 
     def _check_label(self) -> None:
         """Looks for the label in config.json; says nothing about a hub id, or where no labels are named.
@@ -186,9 +223,9 @@ def label_place(labels: Sequence[str], label: str | int | None, model: str) -> i
     raise DataError([Problem(model, f"this classifier has no label {label!r}; {known}", hint)])
 
 
-def _backend() -> tuple[ModuleType, ModuleType]:
+def _backend() -> tuple[ModuleType, ModuleType, ModuleType]:
     try:
-        from solon.models.backend import classifying, serving
+        from solon.models.backend import classifying, loaded_classifier, serving
     except ImportError as error:
         raise MissingExtra("a classifier", "train") from error
-    return serving, classifying
+    return serving, classifying, loaded_classifier

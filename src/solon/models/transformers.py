@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import PositiveInt
 
@@ -17,6 +17,8 @@ from solon.models.backend.identity import content_identity
 from solon.models.base import Reply, Request
 from solon.models.weights import OwnWeights, has_gpu
 from solon.plugins.base import located
+
+T = TypeVar("T")
 
 
 class Transformers(OwnWeights):
@@ -97,6 +99,18 @@ class Transformers(OwnWeights):
 
         replies: list[Reply] = await asyncio.wrap_future(serving.in_worker(work))
         return replies
+
+    async def with_weights(self, work: Callable[[Any], T]) -> T:
+        """What ``work`` returns for the loaded model (``solon.models.backend.loading.Loaded``), in the models' thread.
+
+        For what is no conversation: whatever is done here, the ledger does not know of it.
+
+        Raises:
+            DataError, MissingExtra, ModelRejected: as for ``complete_batch``.
+        """
+        serving = _serving()
+        done: T = await asyncio.wrap_future(serving.in_worker(lambda: work(serving.kept(**self._loading()))))
+        return done
 
     def log_probs(self, pairs: Sequence[tuple[Sequence[Message], str]]) -> list[float]:
         """Log-probability of each completion given its prompt's messages, in nats, the end of the turn included.

@@ -19,10 +19,12 @@ from solon.data.records import Candidates, Judgment, Usage
 from solon.data.tables import identity
 from solon.labelers.base import Labeler
 from solon.labelers.boundary import boundary
+from solon.labelers.tally import ASKED_AGAIN, Tally
 from solon.plugins.base import located
 from solon.stages.asked import batches_of, models_of
-from solon.stages.run import Run, Stage, stage, window
-from solon.stages.tally import ASKED_AGAIN, Accountant, Tally, Witness
+from solon.stages.run import Run, Stage, stage
+from solon.stages.witnesses import Accountant, Witness
+from solon.stream.window import window
 from solon.trust.canaries import Canaries, Canary, Counts
 from solon.trust.canaries import examine as examine_canary
 from solon.trust.verbosity import Verbosity
@@ -61,6 +63,7 @@ def label(run: Run) -> None:
                 with _canaries(work) as canaries:
                     seen = asyncio.run(_label(run, labeler, given, partial, canaries))
                 seen = _concluded(run, labeler, given, partial) or seen
+                seen.tally.stop_if_nothing()
                 seen.tally.stop_if_too_many()
             work.summary.update(seen.summary())
             if sent := batches_of(run.ledger, run.opened.name, "label"):

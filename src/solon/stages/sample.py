@@ -10,8 +10,9 @@ from solon.data.artifacts import writing_jsonl
 from solon.data.records import Candidates, Completion, Prompt, Usage, digest
 from solon.errors import ModelUnavailable, PromptTooLong, StageIncomplete
 from solon.models.base import ChatModel, Price, Reply, Request
-from solon.stages.run import Run, Stage, policy_model, stage, window
+from solon.stages.run import Run, Stage, policy_model, stage
 from solon.stream import ask
+from solon.stream.window import window
 
 UNAVAILABLE, TOO_LONG = "unavailable", "prompt too long"
 """Why a completion is missing."""

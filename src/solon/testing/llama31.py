@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from solon.errors import MissingExtra
+from solon.testing.tiny import write_random
 
 ORDINARY = 128_000
 """Tokens of Llama 3.1 before the special ones."""
@@ -129,18 +130,13 @@ def tiny_llama_31(folder: str | os.PathLike[str], seed: int = 0, *, spread: floa
         MissingExtra: torch or transformers is not installed.
     """
     tokenizer = llama_31_tokenizer()
-    try:
-        import torch
-        from transformers import LlamaForCausalLM
-    except ImportError as error:
-        raise MissingExtra("a tiny model", "train") from error
+    from transformers import LlamaForCausalLM
+
     config, generation = llama_31_config(**sizes, initializer_range=spread)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = LlamaForCausalLM(config).to(torch.bfloat16)
-    model.generation_config = generation
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    return path
+
+    def made() -> Any:
+        model = LlamaForCausalLM(config)
+        model.generation_config = generation
+        return model
+
+    return write_random(made, tokenizer, folder, seed=seed, dtype="bfloat16")

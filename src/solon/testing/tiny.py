@@ -7,7 +7,7 @@ a size (30,000 and 50,000 parameters) that loads and answers in milliseconds. Ne
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,11 +91,8 @@ def tiny_llama(
         MissingExtra: torch or transformers is not installed.
     """
     tokenizer = tiny_tokenizer(corpus, vocab_size=vocab_size)
-    try:
-        import torch
-        from transformers import LlamaConfig, LlamaForCausalLM
-    except ImportError as error:
-        raise MissingExtra("a tiny model", "train") from error
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=hidden_size,
@@ -110,14 +107,7 @@ def tiny_llama(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = LlamaForCausalLM(config).to(getattr(torch, dtype))
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    return path
+    return write_random(lambda: LlamaForCausalLM(config), tokenizer, folder, seed=seed, dtype=dtype)
 
 
 def tiny_t5(
@@ -153,12 +143,9 @@ def tiny_t5(
         MissingExtra: torch or transformers is not installed.
     """
     tokenizer = tiny_tokenizer(corpus, vocab_size=vocab_size)
-    try:
-        import torch
-        from tokenizers.processors import TemplateProcessing
-        from transformers import T5Config, T5ForConditionalGeneration
-    except ImportError as error:
-        raise MissingExtra("a tiny model", "train") from error
+    from tokenizers.processors import TemplateProcessing
+    from transformers import T5Config, T5ForConditionalGeneration
+
     ends = [(END, tokenizer.eos_token_id)]
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"$A {END}", special_tokens=ends)
     tokenizer.chat_template = None
@@ -174,9 +161,36 @@ def tiny_t5(
         pad_token_id=tokenizer.pad_token_id,
         decoder_start_token_id=tokenizer.pad_token_id,
     )
+    return write_random(lambda: T5ForConditionalGeneration(config), tokenizer, folder, seed=seed, dtype=dtype)
+
+
+def write_random(
+    make: Callable[[], Any],
+    tokenizer: Any,
+    folder: str | os.PathLike[str],
+    *,
+    seed: int,
+    dtype: Literal["float32", "bfloat16"],
+) -> Path:
+    """Writes a model of random weights with its tokenizer into ``folder`` and returns it.
+
+    Args:
+        make: the model, its weights drawn from torch's global random numbers, whose state is left as it was.
+        tokenizer: written beside it.
+        folder: made when it does not exist.
+        seed: of the weights.
+        dtype: of the weights on disk.
+
+    Raises:
+        MissingExtra: torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtra("a tiny model", "train") from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = T5ForConditionalGeneration(config).to(getattr(torch, dtype))
+        model = make().to(getattr(torch, dtype))
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(path)

@@ -29,7 +29,7 @@ class GRPO(GroupTrainer):
     """Makes completions likelier that are rewarded above the others of their group."""
 
     kind: ClassVar[str] = "grpo"
-    together: ClassVar[tuple[Together, ...]] = ("ddp",)
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
 
     loss: Literal["dapo", "grpo", "dr_grpo", "gspo"] = Field(
         default="dapo", description="How tokens are averaged, and ratios taken: see the table."

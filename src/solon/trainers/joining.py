@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from solon.errors import RecipeError
@@ -38,7 +39,7 @@ def join() -> None:
         SolonError: as this machine's process raised it.
         TrainingError: it raised something unexpected, or died.
     """
-    from solon.trainers.backend.meeting import told
+    from solon.trainers.backend.meeting import tell_the_end, told
 
     said = told()
     if not said:
@@ -48,8 +49,14 @@ def join() -> None:
         file = Path(folder) / "assignment.json"
         file.write_text(said, "utf-8")
         environment = environment_of(Policy.model_validate(assignment.policy), temporary=Path(folder))
-        run_dir = assignment.kept.parent.parent
-        Workers(file, run_dir, environment, (Place.here(),)).follow(lambda *_: None, lambda _: None)
+        run_dir, here = assignment.kept.parent.parent, Place.here()
+        try:
+            Workers(file, run_dir, environment, (here,)).follow(lambda *_: None, lambda _: None)
+        except BaseException as error:
+            with suppress(RuntimeError):  # the launcher may be gone
+                tell_the_end(here.rank, str(error) or type(error).__name__)
+            raise
+        tell_the_end(here.rank)
 
 
 def nothing_to_train() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from solon.data.artifacts import atomic_folder, write_json
@@ -12,6 +13,7 @@ from solon.errors import TrainingError
 from solon.plugins.base import located
 from solon.trainers.base import Judging, Policy, Trainer
 from solon.trainers.protocol import LAST_GOOD, METRICS_FILE, Assignment
+from solon.trainers.several import Place
 from solon.trainers.workers import OnAlarm, OnStep, Workers, started_for
 from solon.trainers.workplace import Workplace, training_id
 
@@ -67,7 +69,8 @@ def run_training(
         write_json(workplace.folder / "assignment.json", assignment)
         environment = environment_of(policy, temporary=workplace.temporary)
         places = started_for(trainer)
-        if len(places) < places[0].count:
+        elsewhere = len(places) < places[0].count
+        if elsewhere:
             _tell_the_others(assignment)
         workers = Workers(
             workplace.folder / "assignment.json",
@@ -78,6 +81,8 @@ def run_training(
         )
         try:
             checkpoint = workers.follow(on_step, on_alarm)
+            if elsewhere:
+                _wait_for_the_others(places[0])
         except TrainingError as error:
             if (left := _last_good(kept, out)) is None:
                 raise
@@ -93,6 +98,18 @@ def _tell_the_others(assignment: Assignment) -> None:
     from solon.trainers.backend.meeting import tell
 
     tell(assignment.model_dump_json())
+
+
+def _wait_for_the_others(here: Place) -> None:
+    """Until they have ended: a trainer that writes in each of its processes finds its folders until then.
+
+    Raises:
+        TrainingError: one of them failed.
+    """
+    from solon.trainers.backend.meeting import wait_for_the_others
+
+    for rank, trouble in wait_for_the_others(here.count).items():
+        raise TrainingError(f"{replace(here, rank=rank).called}: {trouble}")
 
 
 def _last_good(kept: Path, out: Path) -> Path | None:

@@ -7,7 +7,7 @@ each block, and the inside of one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from solon.trainers.base import Lora
@@ -19,15 +19,16 @@ NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Bytes a value: 4 bits, a scale of 8 bits for each 64 values, and one of 32 bits for each 256 of those scales (double
 quantisation; Dettmers et al. 2023, arXiv:2305.14314, section 3)."""
 
-Kind = Literal["sft", "dpo", "kto", "orpo", "simpo", "reward", "grpo", "rloo", "ppo"]
+Kind = Literal["sft", "dpo", "kto", "orpo", "simpo", "reward", "grpo", "rloo", "ppo", "selfplay"]
 Weights = Literal["nf4", "bfloat16", "float32"]
 Phase = Literal["always", "sampling", "training"]
 
 _SEQUENCES: dict[Kind, int] = {"dpo": 2, "orpo": 2, "simpo": 2, "reward": 2}
 """Sequences a row, where it is not one."""
-ONLINE: tuple[Kind, ...] = ("grpo", "rloo", "ppo")
+ONLINE: tuple[Kind, ...] = ("grpo", "rloo", "ppo", "selfplay")
 """Those that sample while they train."""
-_CHUNK = 2**24  # scores: as solon.trainers.backend.losses makes them
+SCORES_AT_ONCE = 2**24
+"""Scores that a training has at a time, tokens x vocabulary: 64 MiB in float32, those of 130 tokens of Llama 3.1."""
 _TOKENS_OF_SFT = 256  # at once, as TRL's loss for it has it
 _LOGIT = 10  # bytes a logit: in bfloat16, in float32, and its gradient in float32
 _USUAL = Lora()
@@ -43,7 +44,8 @@ class Training:
         kind: of the trainer.
         lora: the adapters; ``None`` trains all weights.
         weights: number type of the base's weights; those that are trained themselves are always float32.
-        batch_size: rows in memory at once: a row of ``dpo``, ``orpo``, ``simpo`` and ``reward`` is two sequences.
+        batch_size: rows in memory at once: a row of ``dpo``, ``orpo``, ``simpo``, ``selfplay`` and ``reward`` is
+            two sequences.
         length: tokens of prompt and response together.
         rollouts: completions sampled at once, by the trainers that sample.
         value: the adapters of a value that has its own, on the base or on the reference.
@@ -106,7 +108,10 @@ def estimate(shape: Shape, training: Training) -> Estimate:
         DataError: no matrix of the model has a name that ``lora`` targets.
         ValueError: all weights are to be trained, and to be in 4 bits.
     """
-    needs = [*_static(shape, training), *_sampling(shape, training), *_training(shape, training)]
+    if training.kind == "selfplay":
+        needs = _in_rounds(shape, training)
+    else:
+        needs = [*_static(shape, training), *_sampling(shape, training), *_training(shape, training)]
     return Estimate(tuple(need for need in needs if need.bytes))
 
 
@@ -158,6 +163,18 @@ def _static(shape: Shape, training: Training) -> list[Need]:
     ]
 
 
+def _in_rounds(shape: Shape, training: Training) -> list[Need]:
+    """Those of self-play, which loads the policy to write answers, and anew to train it as ``dpo`` does."""
+    dpo = replace(training, kind="dpo")
+    weights: Weights = "bfloat16" if training.lora is None else training.weights
+    adapters = 0 if training.lora is None else 4 * counts(shape, dpo.kind, training.lora).trainable
+    return [
+        Need(f"policy that answers ({weights})", _weights(shape, weights, head=True) + adapters, "sampling"),
+        *_sampling(shape, training),
+        *(replace(need, phase="training") for need in (*_static(shape, dpo), *_training(shape, dpo))),
+    ]
+
+
 def _sampling(shape: Shape, training: Training) -> list[Need]:
     if training.kind not in ONLINE:
         return []
@@ -194,6 +211,6 @@ def _logits(shape: Shape, training: Training, tokens: int) -> float:
         return 0
     scores = tokens * shape.vocabulary
     if training.kind != "sft":
-        return _LOGIT * min(scores, _CHUNK)
+        return _LOGIT * min(scores, SCORES_AT_ONCE)
     # transformers' loss of an encoder-decoder has all of them
     return _LOGIT * (scores if shape.encoder else min(scores, shape.vocabulary * _TOKENS_OF_SFT))

@@ -26,7 +26,7 @@ class PPO(RewardTrainer):
 
     kind: ClassVar[str] = "ppo"
     encoder_decoders: ClassVar[bool] = True
-    together: ClassVar[tuple[Together, ...]] = ("ddp",)
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
     usual_rates: ClassVar[tuple[float, float]] = (3e-6, 3e-5)
 
     epochs: PositiveInt = Field(default=1, description="How often each prompt is answered in the whole training.")

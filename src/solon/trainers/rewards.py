@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, assert_never
 
-from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, PositiveInt, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, PositiveInt, field_validator, model_validator
 
 from solon.data.records import Prompt
 from solon.labelers.base import Labeler
@@ -19,13 +19,18 @@ from solon.plugins.base import Settings
 from solon.plugins.registry import AnyLabeler
 from solon.trainers.prompted import Asked, PromptTrainer
 
+Combine = Literal["sum", "mean", "min", "mean_minus_deviation"]
+"""How several rewards become one. The last two are for an ensemble, several that should say the same: what only some of
+them like is a mistake of theirs (Coste et al. 2023, arXiv:2310.02743, section 3.2: worst-case and uncertainty-weighted
+optimisation; the deviation here in place of their variance, since it has the reward's unit)."""
+
 
 @dataclass(frozen=True)
 class Rewarded:
     """The rewards of some completions, higher is better.
 
     Attributes:
-        total: one a completion, the weighted sum of its parts; ``None`` where any of them is missing.
+        total: one a completion, of all its parts; ``None`` where any of them is missing.
         parts: by the reward's name, before weighting. In [0, 1], or any finite number where a labeler gives logits.
         held_out: the same of the judges that are not learned from, at the steps at which they are asked.
         batch: the rewards of all processes' completions, by their place, where these are one's share of them.
@@ -47,12 +52,13 @@ class Rewarded:
         parts: Mapping[str, Sequence[float | None]],
         weights: Mapping[str, float],
         held_out: Mapping[str, tuple[float | None, ...]] = MappingProxyType({}),
+        combine: Combine = "sum",
     ) -> Self:
-        """The weighted sum of the parts, each of which has one number a completion."""
+        """The weighted parts, each of which has one number a completion, put together."""
         total = []
         for scores in zip(*parts.values(), strict=True):
             weighted = [weights[name] * score for name, score in zip(parts, scores, strict=True) if score is not None]
-            total.append(math.fsum(weighted) if len(weighted) == len(parts) else None)
+            total.append(_one(weighted, combine) if len(weighted) == len(parts) else None)
         return cls(tuple(total), {name: tuple(scores) for name, scores in parts.items()}, held_out)
 
     def at(self, places: Sequence[int]) -> Self:
@@ -64,6 +70,21 @@ class Rewarded:
             held_out={name: tuple(scores[place] for place in places) for name, scores in self.held_out.items()},
             batch=self,
         )
+
+
+def _one(weighted: Sequence[float], combine: Combine) -> float:
+    mean = math.fsum(weighted) / len(weighted)
+    match combine:
+        case "sum":
+            return math.fsum(weighted)
+        case "mean":
+            return mean
+        case "min":
+            return min(weighted)
+        case "mean_minus_deviation":
+            return mean - math.sqrt(math.fsum((score - mean) ** 2 for score in weighted) / len(weighted))
+        case _:
+            assert_never(combine)
 
 
 Score: TypeAlias = Callable[[Sequence[Prompt], Sequence[str]], Rewarded]
@@ -142,6 +163,11 @@ class RewardTrainer(PromptTrainer):
         description="Who rewards the completions: any labeler, or a list of `{name, weight, labeler}` whose weighted "
         "scores are added up."
     )
+    combine: Combine = Field(
+        default="sum",
+        description="How several weighted rewards become one: their `sum`, `mean`, `min`, or `mean_minus_deviation` "
+        "(over the rewards of a completion), which pays less where they differ. The last two are for ensembles.",
+    )
     held_out_judge: Judges = Field(
         default=(),
         description="Whoever judges completions and is not learned from, as `reward`: its mean is `gold/<name>`, and "
@@ -150,6 +176,14 @@ class RewardTrainer(PromptTrainer):
     check_every: PositiveInt = Field(
         default=10, description="Steps that write completions, of which one asks `held_out_judge`."
     )
+
+    @model_validator(mode="after")
+    def _combines_several(self) -> Self:
+        if self.combine != "sum" and len(self.reward) == 1:
+            raise ValueError(
+                f"combine: {self.combine} of a single reward is that reward: give several, or leave it out"
+            )
+        return self
 
     def labelers(self) -> tuple[Labeler, ...]:
         """Those of its rewards, and those that it does not learn from, in their order."""

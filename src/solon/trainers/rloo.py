@@ -20,7 +20,7 @@ class RLOO(GroupTrainer):
     """Makes completions likelier that are rewarded above the mean of the others of their group."""
 
     kind: ClassVar[str] = "rloo"
-    together: ClassVar[tuple[Together, ...]] = ("ddp",)
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
 
     beta: float = Field(
         default=0.05,

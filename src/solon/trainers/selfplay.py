@@ -23,9 +23,8 @@ from solon.data.records import Checkpoint
 from solon.errors import SolonError
 from solon.labelers.base import Labeler
 from solon.plugins.registry import AnyLabeler
-from solon.trainers import backends
-from solon.trainers.backends import Backend, Choice, known_encoder_decoder
-from solon.trainers.base import Job, Policy
+from solon.trainers.backends import Backend
+from solon.trainers.base import Job, Together
 from solon.trainers.dpo import DPO, DPOLoss
 from solon.trainers.prompted import Asked, PromptTrainer
 
@@ -37,12 +36,8 @@ class SelfPlay(PromptTrainer, DPOLoss):
 
     kind: ClassVar[str] = "selfplay"
     judged_by: ClassVar[str] = "labeler"
+    together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
 
-    backend: Literal["auto", "plain", "bitsandbytes"] = Field(
-        default="auto",
-        description="What loads and trains the policy: `plain` (transformers and peft) or `bitsandbytes` (the same on "
-        "4-bit weights); `auto` goes by the policy.",
-    )
     labeler: AnyLabeler = Field(
         description="Who judges: whose preferences are learned, and by whom each round is compared with the last."
     )
@@ -137,13 +132,6 @@ class SelfPlay(PromptTrainer, DPOLoss):
         """The training of one round."""
         names = DPO.model_fields.keys() & type(self).model_fields.keys()
         return DPO(**{name: getattr(self, name) for name in names} | {"backend": backend})
-
-    def choose_backend(self, policy: Policy) -> Choice:
-        """As for any trainer, but never Unsloth: policy, reference and answers would be three ways of loading."""
-        self.refuse_missing()
-        self.refuse_encoder_decoder(known_encoder_decoder(policy))
-        usual: Backend = "bitsandbytes" if policy.load_in_4bit else "plain"
-        return backends.chosen(usual if self.backend == "auto" else self.backend, policy, lora=self.lora is not None)
 
     def train(self, job: Job) -> Checkpoint:
         """Goes through the rounds on the prompts of ``job.dataset`` and writes the last policy into ``job.out``.

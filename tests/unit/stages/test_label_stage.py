@@ -22,7 +22,7 @@ from solon.rundir import RunDirectory
 from solon.stages.build import build
 from solon.stages.label import candidates_identity, label
 from solon.stages.run import Run
-from solon.stages.tally import Accountant, Tally
+from solon.stages.witnesses import Accountant
 
 
 class Lengths:
@@ -152,11 +152,6 @@ def test_what_gave_no_reply_is_asked_again_by_the_next_run(tmp_path, reason, aga
         label(run)
         assert ((run.path / "judgments.jsonl").stat().st_ino != before) is again
         assert run.directory.summary("label")["failed"] == {reason: 5}
-    tally = Tally(0.0, LongestWins())
-    tally.add(said(run))
-    with pytest.raises(StageIncomplete) as caught:
-        tally.stop_if_too_many()
-    assert (f"Run again to ask for those that were {reason}" in str(caught.value)) is again
 
 
 def test_the_stage_depends_on_the_bytes_of_the_candidates_and_on_how_they_are_read(tmp_path):

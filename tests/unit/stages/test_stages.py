@@ -10,20 +10,8 @@ from typing import ClassVar
 import pytest
 
 from solon.constitution.library import resolve
-from solon.data.records import (
-    Completion,
-    Failed,
-    Judgment,
-    Message,
-    Metric,
-    Principle,
-    Prompt,
-    Question,
-    Record,
-    Scored,
-)
+from solon.data.records import Judgment, Message, Metric, Record
 from solon.errors import ModelRejected, PluginError, StageIncomplete
-from solon.labelers.pairwise import Pairwise
 from solon.ledger import Ledger
 from solon.models.base import Price, Request
 from solon.models.scripted import Scripted
@@ -32,14 +20,10 @@ from solon.rundir import RunDirectory
 from solon.stages.evaluate import _refuse_failures, examiners
 from solon.stages.run import Run, policy_model, stage
 from solon.stages.sample import reasons, remedies
-from solon.stages.tally import Tally
 from solon.stages.train import train
 from solon.stages.watch import Watch
 from solon.stream import Stream, ask
 from solon.trainers.base import Policy, Trainer
-
-PROMPT, PRINCIPLE = Prompt.of("Hi"), Principle(id="brief", text="Be brief.")
-FIRST, SECOND = Completion(text="a", model="m"), Completion(text="b", model="m")
 
 
 def test_a_checkpoint_of_all_weights_leaves_the_adapter_that_is_merged_into_it_behind() -> None:
@@ -75,24 +59,6 @@ def test_the_labelers_judge_is_among_the_examiners(tmp_path: Path) -> None:
 def test_to_run_again_is_advised_only_where_it_helps(missing: dict[str, int], why: str, remedy: str) -> None:
     """A prompt that is too long today is too long tomorrow."""
     assert (reasons(missing), remedies(missing)) == (why, remedy)
-
-
-def judgments(*outcomes: Scored | Failed) -> Iterator[Judgment]:
-    """Both orders of one question, with these outcomes."""
-    question = Question(prompt=PROMPT, principles=(PRINCIPLE,), options=(FIRST, SECOND))
-    for order, outcome in zip((question, question.reversed()), outcomes, strict=True):
-        yield order.judged(outcome, labeler="judge")
-
-
-def test_a_pair_that_failed_is_not_one_whose_order_mattered() -> None:
-    """The report says "judged alike in c of n pairs": a failure among the n would pass for a position bias."""
-    tally = Tally(1.0, Pairwise(judge=Scripted(price=Price(input=0, output=0))))
-    first_is_better, second_is_better = Scored(scores=(1.0, 0.0)), Scored(scores=(0.0, 1.0))
-    tally.add(tuple(judgments(first_is_better, second_is_better)))
-    tally.add(tuple(judgments(first_is_better, Failed(reason="unparseable"))))
-    summary = tally.summary()
-    assert (summary["pairs"], summary["consistent"], summary["order_dependent"]) == (1, 1, 0)
-    assert (summary["judgments"], summary["failed"]) == (4, {"unparseable": 1})
 
 
 class Shown:

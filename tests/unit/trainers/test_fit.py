@@ -66,6 +66,18 @@ def test_the_doctor_prints_the_memory_by_part():
     assert "four models in bfloat16 take 57.9 GiB for their weights alone" in shown.stdout
 
 
+def test_the_doctor_knows_what_self_play_needs():
+    """The larger of what answering and DPO need; answers are written by the policy, so their number can be lowered."""
+    few, many = (fit(LLAMA, "selfplay", Machine((SMALL,)), lora=Lora(), rollouts=rollouts) for rollouts in (1, 512))
+    assert few.peak_gib == pytest.approx(fit(LLAMA, "dpo", Machine(), lora=Lora()).peak_gib)
+    assert many.peak_gib > few.peak_gib
+    assert "Lower --batch-size, --length, --rollouts." in many.verdict
+    shown = CliRunner().invoke(app, ["doctor", "--model", LLAMA, "--trainer", "selfplay", "--rollouts", "512"])
+    assert shown.exit_code == 0
+    assert "  policy that answers (nf4)                       5.47  while sampling\n" in shown.stdout
+    assert "  base weights (nf4)                              5.31  while training\n" in shown.stdout
+
+
 def test_the_doctor_prints_it_as_json_too():
     """With the unrounded numbers; rank 0 trains all weights."""
     shown = CliRunner().invoke(app, ["doctor", "--model", LLAMA, "--trainer", "dpo", "--rank", "0", "--json"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from typing import Any
@@ -15,7 +16,7 @@ from solon.errors import DataError
 from solon.plugins.registry import load
 from solon.trainers.dataset import prompts_of
 from solon.trainers.grpo import GRPO
-from solon.trainers.rewards import Rewarded
+from solon.trainers.rewards import Combine, Rewarded
 from solon.trainers.rloo import RLOO
 
 RULES = {"kind": "rules", "rules": {"short": {"length": "words", "max": 3}}}
@@ -72,6 +73,24 @@ def test_a_sum_with_a_missing_part_is_missing() -> None:
     found = Rewarded.of(parts, {"a": 0.5, "b": -1.0})
     assert found.total == (0.25, None, None)
     assert found.parts == parts
+
+
+@pytest.mark.parametrize(
+    ("combine", "total"),
+    [("sum", 1.2), ("mean", 0.4), ("min", 0.1), ("mean_minus_deviation", 0.4 - math.sqrt(0.14 / 3))],
+)
+def test_an_ensemble_is_put_together_as_asked(combine: Combine, total: float) -> None:
+    """Of .1, .5 and .6 the mean is .4, and the squares .09, .01 and .04 sum to .14; a missing one leaves nothing."""
+    parts = {"a": (0.1, 0.1), "b": (0.5, 0.5), "c": (0.3, None)}
+    found = Rewarded.of(parts, {"a": 1.0, "b": 1.0, "c": 2.0}, combine=combine)
+    assert found.total == (pytest.approx(total), None)
+
+
+def test_a_single_reward_is_combined_with_nothing() -> None:
+    """The setting would change nothing."""
+    with pytest.raises(ValidationError, match="combine: min of a single reward"):
+        GRPO.model_validate({"reward": RULES, "combine": "min"})
+    GRPO.model_validate({"reward": [{"name": n, "labeler": RULES} for n in ("a", "b")], "combine": "min"})
 
 
 def test_a_judge_in_batches_of_its_provider_is_a_problem() -> None:

@@ -72,7 +72,7 @@ def test_settings_are_read_again_as_they_were_written() -> None:
         ({"labeler": RULES, "rounds": 0}, "greater than 0"),
         ({"labeler": RULES, "stop": "better"}, "'never', 'worse' or 'unclear'"),
         ({"labeler": RULES, "temperature": 0}, "greater than 0"),
-        ({"labeler": RULES, "backend": "unsloth"}, "'auto', 'plain' or 'bitsandbytes'"),
+        ({"labeler": RULES, "backend": "unsloth", "processes": 2}, "unsloth trains in one process"),
         ({"labeler": RULES, "label_smoothing": 0.1}, "label_smoothing changes nothing"),
         ({"labeler": RULES, "precompute_reference": True}, "not permitted"),
         ({}, "required"),

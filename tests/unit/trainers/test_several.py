@@ -2,16 +2,19 @@
 
 import json
 import os
+from typing import ClassVar
 
 import pytest
 from pydantic import ValidationError
 
 from solon.errors import RecipeError, TrainingError
 from solon.trainers.dpo import DPO
+from solon.trainers.gradient import GradientTrainer
 from solon.trainers.grpo import GRPO
 from solon.trainers.kto import KTO
 from solon.trainers.orpo import ORPO
-from solon.trainers.selfplay import SelfPlay
+from solon.trainers.ppo import PPO
+from solon.trainers.rloo import RLOO
 from solon.trainers.several import Place, refuse_others, refuse_together
 
 RULES = {"kind": "rules", "rules": {"early": {"regex": "[a-m]"}}}
@@ -69,18 +72,32 @@ def test_settings_that_contradict_each_other_are_refused(settings, message):
         DPO(**settings)
 
 
+class Whole(DPO):
+    """A third party's, which has not said that it can divide a model."""
+
+    together = ("ddp",)
+
+
 def test_a_trainer_that_cannot_divide_a_model_says_so():
-    """It samples from the model between its steps, each process for itself."""
-    with pytest.raises(ValidationError, match="grpo cannot divide a model among processes: leave `fsdp` out"):
-        GRPO(reward=RULES, processes=2, fsdp=True)
+    """Third parties' trainers, for example; all of ours that train in several processes can."""
+    with pytest.raises(ValidationError, match="dpo cannot divide a model among processes: leave `fsdp` out"):
+        Whole(processes=2, fsdp=True)
+    for trainer in (DPO, GRPO, KTO, ORPO, PPO, RLOO):
+        assert trainer.together == ("ddp", "fsdp")
+
+
+class Alone(GradientTrainer):
+    """A third party's trainer, which has not said how several processes may train."""
+
+    kind: ClassVar[str] = "alone"
 
 
 def test_a_trainer_of_one_process_says_so():
-    """Its rounds answer and judge between trainings; and so does any that has not said how several may train."""
-    with pytest.raises(ValidationError, match="selfplay trains in one process: leave `processes` out"):
-        SelfPlay(labeler=RULES, processes=2)
-    with pytest.raises(RecipeError, match="trainer 'selfplay' trains in one process, and 2 were started: start one"):
-        refuse_together(SelfPlay(labeler=RULES), Place(count=2))
+    """As any is that has not said how several may train."""
+    with pytest.raises(ValidationError, match="alone trains in one process: leave `processes` out"):
+        Alone(processes=2)
+    with pytest.raises(RecipeError, match="trainer 'alone' trains in one process, and 2 were started: start one"):
+        refuse_together(Alone(), Place(count=2))
 
 
 def test_one_process_changes_nothing_of_what_identifies_a_training():
@@ -117,8 +134,8 @@ def test_processes_that_others_started_must_be_as_many_as_the_recipe_says():
     refuse_together(DPO(processes=4), Place(count=4))
     with pytest.raises(RecipeError, match=r"train\.processes is 2, and 4 were started"):
         refuse_together(DPO(processes=2), Place(count=4))
-    with pytest.raises(RecipeError, match="trainer 'grpo' cannot divide a model among processes"):
-        refuse_together(GRPO(reward=RULES), Place(count=2, divided=True))
+    with pytest.raises(RecipeError, match="trainer 'dpo' cannot divide a model among processes"):
+        refuse_together(Whole(), Place(count=2, divided=True))
     refuse_together(ORPO(), Place(count=2, divided=True))
 
 

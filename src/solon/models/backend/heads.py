@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from solon.errors import DataError, MissingExtra, Problem
+from solon.errors import DataError, MissingExtra, Problem, RecipeError
 from solon.models.backend.folders import check_adapter
-from solon.models.backend.loading import Dtype, from_pretrained, libraries
+from solon.models.backend.loading import Dtype, from_pretrained, libraries, said_by_peft
 
-_HEADS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")
+HEAD = "score"
+"""What transformers calls the head of a decoder that classifies; PEFT keeps it beside an adapter under this name."""
+_HEADS = (f"{HEAD}.weight", "classifier.weight", "classifier.out_proj.weight")
 
 
 def load_network(model: str, adapter: str | None, *, dtype: Dtype) -> Any:
@@ -43,6 +45,35 @@ def load_network(model: str, adapter: str | None, *, dtype: Dtype) -> Any:
     return network if adapter is None else _adapted(network, adapter)
 
 
+def scorer_around(network: Any, config: Any) -> Any:
+    """A network for sequence classification on the very trunk of a decoder: no weight is there twice.
+
+    Its head (``HEAD``) has no weights yet.
+
+    Args:
+        network: a ``transformers`` causal language model.
+        config: of the network that is made; says how many labels it has.
+
+    Raises:
+        RecipeError: transformers has no such network of this kind of model, or one on another trunk.
+    """
+    torch, transformers = libraries()
+    decoders = "take a decoder such as Llama, Qwen, Mistral or Gemma"
+    try:
+        with torch.device("meta"):
+            scorer = transformers.AutoModelForSequenceClassification.from_config(config)
+    except ValueError as error:
+        raise RecipeError(
+            f"policy.model: transformers knows no reward model of a {config.model_type!r} model; {decoders}"
+        ) from error
+    if scorer.base_model_prefix != network.base_model_prefix or not hasattr(scorer, HEAD):
+        raise RecipeError(
+            f"policy.model: no reward model can be made of the weights of a {config.model_type!r} model; {decoders}"
+        )
+    setattr(scorer, scorer.base_model_prefix, network.base_model)
+    return scorer
+
+
 def _outputs(adapter: str) -> int:
     """How many labels the head beside an adapter has.
 
@@ -70,6 +101,6 @@ def _adapted(network: Any, adapter: str) -> Any:
     try:
         return PeftModel.from_pretrained(network, str(Path(adapter).expanduser())).merge_and_unload()
     except (ValueError, KeyError, RuntimeError, OSError) as error:
-        first_line = str(error).strip().split("\n")[0]
         remedy = "is it an adapter of this very model?"
-        raise DataError([Problem(adapter, f"this adapter does not fit the model: {first_line}", remedy)]) from error
+        said = f"this adapter does not fit the model: {said_by_peft(error)}"
+        raise DataError([Problem(adapter, said, remedy)]) from error

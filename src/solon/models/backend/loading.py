@@ -229,9 +229,21 @@ def from_pretrained(factory: Any, model: str, **options: Any) -> Any:
         return factory.from_pretrained(source, local_files_only=folder.is_dir(), trust_remote_code=False, **options)
     # transformers, tokenizers, safetensors and the hub client each raise their own kinds, bare Exception among them
     except Exception as error:
-        first_line = str(error).strip().split("\n")[0] or type(error).__name__
-        remedy = "is the folder complete?" if folder.is_dir() else "is the id right, and can the hub be reached?"
-        raise DataError([Problem(model, f"this model cannot be loaded: {first_line}", remedy)]) from error
+        raise DataError([_unloadable(error, model, here=folder.is_dir())]) from error
+
+
+def _unloadable(error: Exception, model: str, *, here: bool) -> Problem:
+    """What to say of a model for what transformers said of it. ``here``: it is a folder."""
+    said = str(error).strip()
+    known = "take one of an architecture that transformers knows by itself, or a transformers that knows this one"
+    if "custom code" in said:
+        what = "this model can be loaded only by running Python code that comes with it, and that is never done"
+        return Problem(model, what, known)
+    first_line = said.split("\n")[0] or type(error).__name__
+    what = f"this model cannot be loaded: {first_line}"
+    if "does not recognize this architecture" in said:
+        return Problem(model, what, known)
+    return Problem(model, what, "is the folder complete?" if here else "is the id right, and can the hub be reached?")
 
 
 def _with_adapter(network: Any, adapter: str, *, merge: bool) -> Any:
@@ -244,12 +256,12 @@ def _with_adapter(network: Any, adapter: str, *, merge: bool) -> Any:
     except (ValueError, KeyError, RuntimeError, OSError) as error:
         named = base_of(adapter)
         trained = f", which was trained on {named!r}," if named else ""
-        what = f"this adapter{trained} does not fit {network.config.name_or_path!r}: {_reason(error)}"
+        what = f"this adapter{trained} does not fit {network.config.name_or_path!r}: {said_by_peft(error)}"
         raise DataError([Problem(adapter, what, "give the model that it was trained on as `model`")]) from error
     return adapted.merge_and_unload() if merge else adapted
 
 
-def _reason(error: Exception) -> str:
+def said_by_peft(error: Exception) -> str:
     """What PEFT says, without its heading: of matrices that differ in size, the first."""
     lines = [line.strip() for line in str(error).strip().split("\n")]
     return next((line for line in lines if "size mismatch" in line), lines[0])

@@ -5,40 +5,93 @@ FSDP as torch has it for single weights (``fully_shard``): names, adapters and f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
-from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
+
+T = TypeVar("T")
+
+_WITHIN = "within_a_forward_pass"
 
 
-def divide(model: Any, *, reads: Mapping[str, Callable[..., Any]] = MappingProxyType({})) -> None:
+def divide(model: Any) -> None:
     """Divides a model among all processes, layer by layer; its gradients are means over them.
+
+    What is read of the weights outside of its layers, other than by its own forward pass, is read ``within`` one.
 
     Args:
         model: a model of transformers, with PEFT around it or not.
-        reads: what runs parts of it, by the name under which it becomes a method: the weights outside of its layers are
-            whole only within one, or within its own forward pass.
     """
     network = model.get_base_model() if hasattr(model, "get_base_model") else model
     names = set(network._no_split_modules or ())  # the layers: what may not be torn apart
     for module in [module for module in network.modules() if type(module).__name__ in names]:
         fully_shard(module)
     fully_shard(model)
-    for name, read in reads.items():
-        setattr(model, name, read)
-        register_fsdp_forward_method(model, name)
+    setattr(model, _WITHIN, lambda deed: deed())
+    register_fsdp_forward_method(model, _WITHIN)
+
+
+def within(model: Any, deed: Callable[[], T]) -> T:
+    """What ``deed`` returns, which runs parts of a model; meanwhile one that is divided is whole outside of its layers.
+
+    Every process does it as often as the others, and none inside of another. What has a gradient is returned as a
+    tensor, or in tuples, lists and dicts of them.
+
+    Args:
+        model: that was given to ``divide``, or any that is not divided.
+        deed: what is to be done.
+    """
+    if not hasattr(model, _WITHIN):
+        return deed()
+    found: T = getattr(model, _WITHIN)(deed)
+    if not torch.is_grad_enabled():
+        model.reshard()  # as a backward pass does
+    return found
+
+
+class Undivided:
+    """A copy of a model that is divided, for what each process does at a pace of its own: writing completions.
+
+    It is whole for as long as a block lasts, and takes no memory for weights otherwise.
+
+    Args:
+        model: it, before it is divided.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._divided = model
+        # deepcopy takes these for copies that it has made
+        empty = {id(weight): nn.Parameter(weight.new_empty(0), requires_grad=False) for weight in model.parameters()}
+        self._copy = copy.deepcopy(model, empty)
+
+    @contextmanager
+    def whole(self) -> Iterator[Any]:
+        """Gives the copy with the weights that the model has now. All processes begin together."""
+        weights = dict(self._divided.named_parameters())
+        own = dict(self._copy.named_parameters())
+        try:
+            for name, weight in own.items():
+                weight.data = whole(weights[name].detach())
+            yield self._copy.train(self._divided.training)
+        finally:
+            for weight in own.values():
+                weight.data = weight.new_empty(0)
 
 
 def divide_of_trainer(trainer: Any) -> None:
     """Divides what a trainer of TRL trains, and what it compares with at every step, before it begins.
 
-    In place of accelerate's way, which exists on GPUs only. What is asked once, before training, asks a whole model.
+    In place of accelerate's way, which exists on GPUs only. What is asked once, before training, asks a whole model: a
+    trainer that has something to ask, or to copy, does so in ``before_it_is_divided``.
     """
+    getattr(trainer, "before_it_is_divided", lambda: None)()
     # prepared as for evaluation, so that it is not put into a wrapper that adds up gradients once more
     trainer.accelerator.prepare_model = partial(trainer.accelerator.prepare_model, evaluation_mode=True)
     divide(trainer.model)
@@ -70,10 +123,13 @@ def gathered_all(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def part(value: Tensor, like: Tensor) -> Tensor:
-    """This process's part of ``value``, cut as ``like`` is."""
+    """This process's part of ``value``, cut as ``like`` is: by rows. The rest of it is not looked at."""
     if not isinstance(like, DTensor) or value.ndim == 0:
         return value
-    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
+    mesh, length = like.device_mesh, len(like.to_local())
+    first = mesh.get_local_rank() * -(-len(value) // mesh.size())
+    rows = value[first : first + length].to(like.device, copy=True)
+    return DTensor.from_local(rows, mesh, like.placements, run_check=False, shape=like.shape, stride=like.stride())
 
 
 def whole_weights(model: Any, dtype: torch.dtype | None, *, trained: bool = False) -> dict[str, Tensor] | None:

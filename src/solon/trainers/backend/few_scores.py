@@ -13,7 +13,7 @@ from torch import Tensor
 from trl.models.utils import _ForwardRedirection
 
 from solon.errors import RecipeError
-from solon.trainers.backend.processes import Processes
+from solon.trainers.backend.divided import within
 from solon.trainers.backend.scores import likelihoods_of_rows, scores_of
 
 
@@ -28,8 +28,6 @@ class _FewScores:
 
         Found out once; TRL's own way is left in place then.
         """
-        if self._few is None and Processes.here().divided:
-            self._few = False  # weights are whole only within the whole model's forward pass
         if self._few is None:
             bare = _bare(network)
             training = bare.training
@@ -46,8 +44,11 @@ class _FewScores:
     def _likelihoods(
         self, network: Any, input_ids: Tensor, seen: Tensor, mask: Tensor, *, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor]:
-        with self.accelerator.autocast():
-            return likelihoods_of_rows(_bare(network), input_ids, seen, mask, temperature=temperature)
+        def read() -> tuple[Tensor, Tensor]:
+            with self.accelerator.autocast():
+                return likelihoods_of_rows(_bare(network), input_ids, seen, mask, temperature=temperature)
+
+        return within(network, read)
 
 
 class FewScoresOffline(_FewScores):
@@ -68,6 +69,10 @@ class FewScoresOffline(_FewScores):
         self._switch()
         return super().compute_loss(*args, **options)  # type: ignore[misc]
 
+    def before_it_is_divided(self) -> None:
+        """Finds out how it is done, of which the whole model is asked."""
+        self._switch()
+
     def _switch(self) -> None:
         # not before TRL's __init__ has ended, which would ask for Liger's kernels
         if self._few is None and self._few_scores(self.accelerator.unwrap_model(self.model)):
@@ -86,6 +91,11 @@ class FewScoresOnline(_FewScores):
     """To be put before TRL's GRPO and RLOO trainers."""
 
     temperature: float
+    model: Any
+
+    def before_it_is_divided(self) -> None:
+        """Finds out how it is done, of which the whole model is asked."""
+        self._few_scores(self.accelerator.unwrap_model(self.model))
 
     def _get_per_token_logps_and_entropies(
         self,

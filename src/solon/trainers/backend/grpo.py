@@ -9,6 +9,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from solon.data.records import Checkpoint
 from solon.errors import TrainingError
+from solon.trainers.backend.divided import Undivided
 from solon.trainers.backend.few_scores import FewScoresOnline
 from solon.trainers.backend.processes import Processes
 from solon.trainers.backend.reporting import REMEDY
@@ -43,6 +44,8 @@ class _Rewarded(Resumable):
     """What both trainers share: the rewards of the completions that were sampled last, here and by all processes."""
 
     score: Score
+    model_wrapped: Any
+    undivided: Undivided | None = None
     totals: Sequence[float | None] = ()
     everyones: Sequence[float | None] = ()
 
@@ -58,6 +61,23 @@ class _Rewarded(Resumable):
             log_metric(name, value)
         self.totals, self.everyones = rewarded.total, rewarded.everyones.total
         return list(rewarded.total)
+
+    def before_it_is_divided(self) -> None:
+        """Copies the model, to write completions with."""
+        super().before_it_is_divided()
+        self.undivided = Undivided(self.model)
+
+    def _generate_single_turn(self, *given: Any, **more: Any) -> Any:
+        """As TRL's; of a divided model by a whole one, for no process waits for the others' tokens."""
+        if self.undivided is None:
+            return super()._generate_single_turn(*given, **more)
+        divided = self.model_wrapped
+        # in the number type of the forward passes that learn, into which accelerate wraps the model that it knows
+        with self.undivided.whole() as self.model_wrapped, self.accelerator.autocast():
+            try:
+                return super()._generate_single_turn(*given, **more)
+            finally:
+                self.model_wrapped = divided
 
     def _generate_and_score_completions(self, inputs: Any) -> Any:
         """As TRL's, which counts groups whose rewards are all alike otherwise: none that lacks one, nor with a KL.

@@ -28,6 +28,7 @@ import torch
 
 from solon.data.artifacts import atomic_folder
 from solon.errors import TrainingError
+from solon.trainers.several import Place
 
 STATE = "state.pt"
 """The file of a kept folder that our own loops write."""
@@ -92,11 +93,13 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
 def read_state(path: Path) -> dict[str, Any]:
     """What ``write_state`` wrote, on the CPU. No code that might be in the file is run.
 
+    Where a model is divided, what is not looked at of it is not read: each process looks at its part.
+
     Raises:
         TrainingError: the file is damaged; says which folder to remove.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=Place.here().divided)
     except Exception as error:  # zip, pickle and torch each raise their own kinds
         first_line = str(error).strip().split("\n")[0]
         raise TrainingError(

@@ -128,7 +128,7 @@ class Loop(Generic[Row]):
         self.optimizer.zero_grad()
         totals = self._zeros()
         weight = self.processes.count if self.processes.divided else 1  # where it is, gradients come as means over them
-        for batch, own in self._batches(rows, self.settings.batch_size):
+        for batch, own in self.processes.batches(rows, self.settings.batch_size):
             losses, numbers = self.measure(batch, rows)
             (losses[:own].sum() * weight / len(rows)).backward()
             _add(totals, losses, numbers, own)
@@ -142,22 +142,11 @@ class Loop(Generic[Row]):
         self.model.eval()
         totals = self._zeros()
         with torch.no_grad():
-            for batch, own in self._batches(self.test, 2 * self.settings.batch_size):  # there are no gradients to keep
+            at_once = 2 * self.settings.batch_size  # there are no gradients to keep
+            for batch, own in self.processes.batches(self.test, at_once):
                 _add(totals, *self.measure(batch, self.test), own)
         means = self._means(totals, len(self.test))
         self._report(step, {f"eval_{name}": value for name, value in means.items()})
-
-    def _batches(self, rows: Sequence[Row], most: int) -> Iterator[tuple[Sequence[Row], int]]:
-        """This process's share of ``rows`` in batches of ``most``, with how many of each batch count.
-
-        All processes have as many batches: where a model is divided, none can run a layer without the others. Who has
-        too few rows takes one that is another's, which does not count.
-        """
-        most_rows = math.ceil(len(rows) / self.processes.count)
-        share = self.processes.share(rows)
-        filled = [*share, *[rows[0]] * (most_rows - len(share))]
-        for start in range(0, most_rows, most):
-            yield filled[start : start + most], max(0, min(most, len(share) - start))
 
     def _report(self, step: int, numbers: dict[str, float]) -> None:
         where = SimpleNamespace(global_step=step, max_steps=self.steps)

@@ -6,39 +6,9 @@ A response's mean log-probability is that over its tokens, its end token among t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
-
-SCORES_AT_ONCE = 2**24
-"""Scores held at a time, 64 MiB in float32: those of 130 tokens with Llama 3.1's vocabulary."""
-
-
-def token_logps(scores: Callable[[Tensor], Tensor], hidden: Tensor, tokens: Tensor, *, vocabulary: int) -> Tensor:
-    """Log-probability of each token, shape (tokens,), in nats and float32.
-
-    Scores are made of ``SCORES_AT_ONCE`` numbers at a time and made again for the gradient, so that those of all tokens
-    together, tokens x vocabulary, never exist.
-
-    Args:
-        scores: the output layer: from hidden states (tokens, width) to scores (tokens, vocabulary).
-        hidden: the states that predict the tokens, shape (tokens, width).
-        tokens: shape (tokens,).
-        vocabulary: how many scores a token has.
-    """
-
-    def logps(hidden: Tensor, tokens: Tensor) -> Tensor:
-        return -functional.cross_entropy(scores(hidden).float(), tokens, reduction="none")
-
-    at_once = max(1, SCORES_AT_ONCE // vocabulary)
-    if len(tokens) <= at_once:
-        return logps(hidden, tokens)
-    chunks = zip(hidden.split(at_once), tokens.split(at_once), strict=True)
-    again = {"use_reentrant": False, "preserve_rng_state": False}
-    return torch.cat([checkpoint(logps, *chunk, **again) for chunk in chunks])
 
 
 def sums_of_rows(logps: Tensor, rows: Tensor, *, count: int) -> Tensor:

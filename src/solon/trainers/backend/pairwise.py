@@ -11,19 +11,18 @@ from peft import get_peft_model
 from torch import Tensor
 
 from solon.data.records import Checkpoint
-from solon.plugins.base import located
 from solon.trainers.backend.breaking_off import leaving_the_last_good, put_back
-from solon.trainers.backend.divided import divide
+from solon.trainers.backend.divided import divide, within
 from solon.trainers.backend.kept import STATE, read_state
 from solon.trainers.backend.length import fitted
 from solon.trainers.backend.loop import Loop, Measure
-from solon.trainers.backend.losses import sums_of_rows, token_logps
+from solon.trainers.backend.losses import sums_of_rows
 from solon.trainers.backend.network import adapters, load_policy
 from solon.trainers.backend.pairs_batch import Pair, batch_of, pairs_of
 from solon.trainers.backend.processes import Processes
 from solon.trainers.backend.runtime import deterministic, memory_boundary
-from solon.trainers.backend.saving import Configuration, save_adapter, save_full, stored_dtype
-from solon.trainers.backend.scores import scores_of
+from solon.trainers.backend.saving import Configuration, save_trained
+from solon.trainers.backend.scores import likelihoods, scores_of
 from solon.trainers.backend.trl import check_policy, described, ways_to_save_memory
 from solon.trainers.base import Job
 from solon.trainers.dataset import read_rows
@@ -72,18 +71,18 @@ def train_pairs(
             model = get_peft_model(model, adapters(settings.lora))
         if loaded.device.type == "cuda" and not trainable.adapted:  # Unsloth has its own
             network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        measure = measure_of(network, loss, pad_id=loaded.pad_id, beta=beta, prompts=prompts)
+        measured = measure_of(network, loss, pad_id=loaded.pad_id, beta=beta, prompts=prompts)
         if processes.divided:
-            divide(network, reads={"measured": measure})
-            measure = network.measured
+            divide(network)
+
+        def measure(rows: Sequence[Pair], step: Sequence[Pair]) -> tuple[Tensor, Mapping[str, Tensor]]:
+            return within(network, lambda: measured(rows, step))
+
         loop = Loop(settings, job, model, measure, NUMBERS, train, test, processes)
 
         def leave(job: Job, numbers: Mapping[str, float]) -> Checkpoint:
-            if settings.lora is None:
-                dtype = stored_dtype(located(job.policy.model))
-                save_full(model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
-            else:
-                save_adapter(model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
+            full = settings.lora is None
+            save_trained(model, loaded.tokenizer, job, full=full, configuration=configuration)
             return described(settings, job, rows, {**numbers, **changed}, "policy", apart=loaded.apart)
 
         def restore(kept: Path) -> Mapping[str, float]:
@@ -115,7 +114,8 @@ def measure_of(network: Any, loss: PairLoss, *, pad_id: int, beta: float, prompt
         batch = batch_of(rows, pad_id=pad_id, device=device, prompts=prompts)
         with bfloat16:
             hidden = network.get_decoder()(input_ids=batch.input_ids, use_cache=False).last_hidden_state
-            logps = token_logps(scores, hidden[batch.rows, batch.columns], batch.tokens, vocabulary=vocabulary)
+            states = hidden[batch.rows, batch.columns]
+            logps, _ = likelihoods(scores, states, batch.tokens, vocabulary=vocabulary)
         every, responses = batch.rows, batch.rows[batch.in_response]
         sums = sums_of_rows(logps[batch.in_response], responses, count=2 * len(rows))
         chosen, rejected = (sums / torch.bincount(responses)).chunk(2)

@@ -7,8 +7,9 @@ it is used (FSDP, Zhao et al. 2023, arXiv:2304.11277: ``solon.trainers.backend.d
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self, TypeVar, cast
@@ -78,6 +79,19 @@ class Processes:
     def share(self, rows: Sequence[T]) -> Sequence[T]:
         """The rows that this process takes; none when there are fewer rows than processes."""
         return rows[self.place :: self.count]
+
+    def batches(self, rows: Sequence[T], most: int) -> Iterator[tuple[Sequence[T], int]]:
+        """This process's share of ``rows``, of which there is one at least, in batches of ``most``; with each, how many
+        of it count.
+
+        All processes have as many batches: where a model is divided, none can run a layer without the others. Who has
+        too few rows takes one that is another's, which does not count.
+        """
+        most_rows = math.ceil(len(rows) / self.count)
+        share = self.share(rows)
+        filled = [*share, *[rows[0]] * (most_rows - len(share))]
+        for start in range(0, most_rows, most):
+            yield filled[start : start + most], max(0, min(most, len(share) - start))
 
     def add_up(self, values: Iterable[Tensor]) -> None:
         """Puts into each tensor the sum over all processes."""

@@ -17,6 +17,7 @@ from transformers import Trainer, TrainerCallback
 
 from solon.trainers.backend.divided import gathered_all, optimizer_state, part, restore_optimizer
 from solon.trainers.backend.kept import Kept
+from solon.trainers.several import Place
 
 _WEIGHTS = "trained.safetensors"
 _OPTIMIZER = "optimizer.pt"
@@ -88,7 +89,8 @@ class Resumable(Trainer):  # type: ignore[misc]
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            restore_optimizer(self.optimizer, torch.load(Path(checkpoint) / _OPTIMIZER, map_location="cpu"))
+            file, divided = Path(checkpoint) / _OPTIMIZER, Place.here().divided  # of which each process reads its part
+            restore_optimizer(self.optimizer, torch.load(file, map_location="cpu", mmap=divided))
             self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / _SCHEDULE))
 
 

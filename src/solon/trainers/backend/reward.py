@@ -6,11 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoModelForSequenceClassification
 from trl import RewardConfig, RewardTrainer
 
 from solon.data.records import Checkpoint
-from solon.errors import RecipeError
+from solon.models.backend.heads import scorer_around
 from solon.models.backend.loading import Loaded
 from solon.trainers.backend.network import scorer_by_unsloth
 from solon.trainers.backend.resuming import Resumable
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from solon.trainers.reward import Reward
 
 REPORTED = ("accuracy", "margin", "mean_reward", "min_reward", "max_reward")
-HEAD = "score"
-"""What transformers calls the head of a decoder that classifies; PEFT keeps it beside an adapter under this name."""
 
 
 class _Trainer(Resumable, RewardTrainer):  # type: ignore[misc]  # TRL is not followed by mypy
@@ -72,23 +69,9 @@ def load_with_head(policy: Policy, full: bool) -> Loaded:
     config = network.config
     config.num_labels = 1
     config.pad_token_id = loaded.pad_id  # the score is read at the last token that is not this one
-    try:
-        with torch.device("meta"):
-            scorer = AutoModelForSequenceClassification.from_config(config)
-    except ValueError as error:
-        raise RecipeError(
-            f"policy.model: transformers knows no reward model of a {config.model_type!r} model; take a decoder such "
-            f"as Llama, Qwen, Mistral or Gemma"
-        ) from error
-    trunk = network.base_model
-    if scorer.base_model_prefix != network.base_model_prefix or not hasattr(scorer, HEAD):
-        raise RecipeError(
-            f"policy.model: no reward model can be made of the weights of a {config.model_type!r} model; take a "
-            f"decoder such as Llama, Qwen, Mistral or Gemma"
-        )
-    setattr(scorer, scorer.base_model_prefix, trunk)
+    scorer = scorer_around(network, config)
     head = torch.nn.Linear(scorer.score.in_features, 1, bias=scorer.score.bias is not None, dtype=torch.float32)
     for weight in head.parameters():
         torch.nn.init.zeros_(weight)
-    scorer.score = head.to(loaded.device, trunk.dtype if full else torch.float32)
+    scorer.score = head.to(loaded.device, network.base_model.dtype if full else torch.float32)
     return replace(loaded, model=scorer.eval())

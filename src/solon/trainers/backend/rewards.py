@@ -15,16 +15,14 @@ import torch
 from solon.data.records import Candidates, Completion, Judgment, Prompt
 from solon.errors import StageIncomplete, TrainingError
 from solon.labelers.boundary import boundary
+from solon.labelers.tally import ENOUGH_TO_TELL
 from solon.ledger import Ledger
 from solon.stream import Stream
 from solon.trainers.backend.kept import Kept
 from solon.trainers.backend.processes import Processes
 from solon.trainers.base import Job, Judging
-from solon.trainers.rewards import Rewarded, RewardTrainer, Score, WeightedReward
+from solon.trainers.rewards import Combine, Rewarded, RewardTrainer, Score, WeightedReward
 from solon.trainers.scoring import Scored, numbers, scored
-
-ENOUGH_TO_TELL = 50
-"""Rewards after which a training is stopped when more are missing than ``max_failed`` allows."""
 
 STAGE = "train"
 
@@ -54,7 +52,12 @@ def open_rewards(settings: RewardTrainer, job: Job) -> Iterator[Score]:
     with Ledger.open(job.judging.ledger) as ledger, asyncio.Runner() as runner:
         # not one `asyncio.run` a call: connections and what is learned of a provider's limits live in the loop
         asking = Asking(
-            settings.reward, job.judging, settings.held_out_judge, settings.check_every, _asked_before(settings, job)
+            settings.reward,
+            job.judging,
+            settings.held_out_judge,
+            settings.check_every,
+            _asked_before(settings, job),
+            settings.combine,
         )
         runner.run(asking.open(ledger))
         try:
@@ -106,6 +109,7 @@ class Asking:
         held_out: who else is asked, at every ``check_every``-th call.
         check_every: calls.
         calls: how often completions were scored, before a kill too.
+        combine: how several rewards become one.
         asked, missing: completions that were scored so far, and of these those without a score, for each reward.
         said: the first thing that each reward said in place of a verdict.
     """
@@ -115,6 +119,7 @@ class Asking:
     held_out: Sequence[WeightedReward] = ()
     check_every: int = 1
     calls: int = 0
+    combine: Combine = "sum"
     asked: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     said: dict[str, str] = field(default_factory=dict)
@@ -169,7 +174,8 @@ class Asking:
         ]
         parts = dict(scores[:learned])
         self._count(parts)
-        return Rewarded.of(parts, {reward.called: reward.weight for reward in self.rewards}, dict(scores[learned:]))
+        weights = {reward.called: reward.weight for reward in self.rewards}
+        return Rewarded.of(parts, weights, dict(scores[learned:]), self.combine)
 
     def _scored(
         self, reward: WeightedReward, copies: Counter[Completion], judgments: Sequence[Judgment]

@@ -11,8 +11,10 @@ import torch
 from transformers import AutoConfig
 
 from solon.errors import TrainingError
+from solon.plugins.base import located
 from solon.trainers.backend.divided import whole, whole_weights
 from solon.trainers.backend.processes import Processes
+from solon.trainers.base import Job
 
 
 def stored_dtype(model: str) -> torch.dtype | None:
@@ -39,6 +41,19 @@ class Configuration:
             model.config.use_cache = self.use_cache
         if self.generation is not None:  # what classifies does not generate
             model.generation_config = self.generation
+
+
+def save_trained(model: Any, tokenizer: Any, job: Job, *, full: bool, configuration: Configuration) -> None:
+    """Writes what was trained into ``job.out``: all weights, in the type in which the policy has them, or the adapter.
+
+    Raises:
+        TrainingError: a weight is not a number.
+    """
+    if full:
+        dtype = stored_dtype(located(job.policy.model))
+        save_full(model, tokenizer, job.out, dtype=dtype, configuration=configuration)
+    else:
+        save_adapter(model, tokenizer, job.out, base_model=str(job.policy.model))
 
 
 def save_full(

@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint  # by name, and now: Unsloth later puts one that is always reentrant there
 
 from solon.errors import RecipeError
-from solon.trainers.backend.losses import SCORES_AT_ONCE
+from solon.trainers.memory import SCORES_AT_ONCE
 
 Scores = Callable[[Tensor], Tensor]
 """From hidden states (tokens, width) to scores (tokens, vocabulary)."""
+
+Entropy = Literal["none", "watched", "learned"]
+"""What entropies are wanted for: for nothing, to be looked at, or to be learned from, with a gradient."""
 
 
 def scores_of(network: Any) -> Scores:
@@ -60,12 +63,19 @@ def known_scores(network: Any) -> Scores:
 
 
 def likelihoods(
-    scores: Scores, hidden: Tensor, tokens: Tensor, *, vocabulary: int, temperature: float = 1.0
+    scores: Scores,
+    hidden: Tensor,
+    tokens: Tensor,
+    *,
+    vocabulary: int,
+    temperature: float = 1.0,
+    entropy: Entropy = "none",
+    at_once: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each token and entropy of the distribution that it is from, shape (tokens,), in nats.
 
-    Both in float32; the entropy without a gradient. ``SCORES_AT_ONCE`` scores exist at a time, and are made again for
-    the gradient where that is not all of them.
+    Both in float32, or in the type of the scores where that is wider. ``at_once`` scores exist at a time, at least
+    those of one token, and are made again for the gradient where that is not all of them.
 
     Args:
         scores: the output layer.
@@ -73,21 +83,26 @@ def likelihoods(
         tokens: shape (tokens,).
         vocabulary: how many scores a token has.
         temperature: by which scores are divided.
+        entropy: what for; where for nothing, none are given: shape (0,).
+        at_once: how many; ``SCORES_AT_ONCE`` by default.
     """
 
     def some(hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        found = scores(hidden).float()
-        logs = (found if temperature == 1.0 else found / temperature).log_softmax(dim=-1)
-        with torch.no_grad():
-            entropies = -(logs.exp() * logs).sum(dim=-1)
-        return logs.gather(-1, tokens[:, None])[:, 0], entropies
+        found = scores(hidden)
+        wide = found.to(torch.promote_types(found.dtype, torch.float32))
+        logs = (wide if temperature == 1.0 else wide / temperature).log_softmax(dim=-1)
+        chosen = logs.gather(-1, tokens[:, None])[:, 0]
+        if entropy == "none":
+            return chosen, chosen.new_empty(0)
+        with torch.set_grad_enabled(entropy == "learned" and torch.is_grad_enabled()):
+            return chosen, -(logs.exp() * logs).sum(dim=-1)
 
-    at_once = max(1, SCORES_AT_ONCE // vocabulary)
-    if len(tokens) <= at_once:
+    few = max(1, (at_once or SCORES_AT_ONCE) // vocabulary)
+    if len(tokens) <= few:
         return some(hidden, tokens)
     parts = [
         checkpoint(some, states, chosen, use_reentrant=False, preserve_rng_state=False)
-        for states, chosen in zip(hidden.split(at_once), tokens.split(at_once), strict=True)
+        for states, chosen in zip(hidden.split(few), tokens.split(few), strict=True)
     ]
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
@@ -120,6 +135,7 @@ def likelihoods_of_rows(
         input_ids[mask],
         vocabulary=network.config.get_text_config().vocab_size,
         temperature=temperature,
+        entropy="watched",
     )
     # scattered, and not indexed, so that a batch without a token that counts has a gradient, of 0
     log_probs, entropies = (values.new_zeros(mask.shape).masked_scatter(mask, values) for values in found)

@@ -25,7 +25,7 @@ from solon.trainers.backend.processes import Processes
 from solon.trainers.backend.reporting import REMEDY, Reporter
 from solon.trainers.backend.resuming import Keeper, checkpoint_in, newest
 from solon.trainers.backend.runtime import deterministic, memory_boundary, package_versions
-from solon.trainers.backend.saving import Configuration, save_adapter, save_full, stored_dtype
+from solon.trainers.backend.saving import Configuration, save_trained
 from solon.trainers.backends import Choice
 from solon.trainers.base import Gives, Job, Lora, Policy
 from solon.trainers.card import model_card
@@ -152,11 +152,7 @@ def train_with_trl(
         trainer.add_callback(Keeper(settings.steps_between_saves(_steps(trainer))))
 
         def leave(job: Job, numbers: Mapping[str, float]) -> Checkpoint:
-            if full:
-                dtype = stored_dtype(located(job.policy.model))
-                save_full(trainer.model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
-            else:
-                save_adapter(trainer.model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
+            save_trained(trainer.model, loaded.tokenizer, job, full=full, configuration=configuration)
             return described(settings, job, rows, {**numbers, **changed}, gives, apart=loaded.apart)
 
         def restore(kept: Path) -> Mapping[str, float]:

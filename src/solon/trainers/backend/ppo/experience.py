@@ -17,6 +17,9 @@ from solon.trainers.ppo import PPO
 
 ALONE = Processes()
 
+Part = tuple[Sequence[int], int]
+"""Rows in memory at once, and how many of them count, the first ones: see ``Processes.batches``."""
+
 
 @dataclass(frozen=True)
 class Experience:
@@ -61,9 +64,10 @@ class Experience:
         parts = [
             part
             for minibatch in cut(range(len(mask)), settings.batch_size * settings.gradient_accumulation)
-            for part in cut(processes.share(minibatch), settings.batch_size)
+            for part in processes.batches(minibatch, settings.batch_size)
         ]
-        log_probs, entropies, value, reference = _everyones(_read(actor, episodes, parts, mask), parts, processes)
+        found = _read(actor, episodes, parts, mask.shape[1])
+        log_probs, entropies, value, reference = _everyones(found, parts, processes)
         rewards = algorithm.token_rewards(
             torch.tensor(scores, device=mask.device), log_probs, reference, mask, coefficient=coefficient
         )
@@ -93,11 +97,11 @@ class Experience:
         }
 
 
-def _read(actor: Actor, episodes: Episodes, parts: Sequence[Sequence[int]], mask: Tensor) -> list[Tensor]:
-    """Log-probabilities, entropies, values and the reference's log-probabilities of the rows of ``parts``, one part
-    after the other: shape (rows, time) each.
+def _read(actor: Actor, episodes: Episodes, parts: Sequence[Part], time: int) -> list[Tensor]:
+    """Log-probabilities, entropies, values and the reference's log-probabilities of the rows of ``parts`` that count,
+    one part after the other: shape (rows, ``time``) each.
     """
-    given = [episodes.at(part) for part in parts]
+    given = [episodes.at(part) for part, _ in parts]
     with torch.no_grad():  # one role after the other, so that adapters are not switched for every part
         readings = [actor.read(each, entropy=True) for each in given]
         references = [actor.reference(each) for each in given]
@@ -107,13 +111,12 @@ def _read(actor: Actor, episodes: Episodes, parts: Sequence[Sequence[int]], mask
         ]
     entropies = [reading.entropies for reading in readings if reading.entropies is not None]
     found = [reading.log_probs for reading in readings], entropies, values, references
-    none = mask[:0].to(actor.head.weight.dtype)  # where no row falls to this process
-    return [stacked(tables, mask.shape[1]) if tables else none for tables in found]
+    return [stacked([table[:count] for table, (_, count) in zip(tables, parts, strict=True)], time) for tables in found]
 
 
-def _everyones(own: list[Tensor], parts: Sequence[Sequence[int]], processes: Processes) -> list[Tensor]:
+def _everyones(own: list[Tensor], parts: Sequence[Part], processes: Processes) -> list[Tensor]:
     """The tables of all processes' rows, each row in its place."""
-    rows = [row for part in parts for row in part]
+    rows = [row for part, count in parts for row in part[:count]]
     # from the CPU: what is pickled on a GPU is unpickled on that one in every process
     tables, places = zip(*processes.gather(([each.cpu() for each in own], rows)), strict=True)
     order = torch.tensor([row for some in places for row in some]).argsort()

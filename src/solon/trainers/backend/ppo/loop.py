@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor
 
 from solon.data.records import Checkpoint
 from solon.errors import ModelRejected, TrainingError
@@ -19,13 +19,15 @@ from solon.models.backend.generation import write
 from solon.plugins.base import located
 from solon.trainers.backend import network
 from solon.trainers.backend.breaking_off import leaving_the_last_good, put_back
+from solon.trainers.backend.divided import gathered_all, optimizer_state, part, restore_optimizer
+from solon.trainers.backend.generate import generated
 from solon.trainers.backend.kept import STATE, Kept, random_state, read_state, restore_random, write_state
 from solon.trainers.backend.length import fitted
 from solon.trainers.backend.loop import share_of_rate
 from solon.trainers.backend.ppo.algorithm import KLController, RunningMoments
 from solon.trainers.backend.ppo.experience import Experience
-from solon.trainers.backend.ppo.generate import generated
 from solon.trainers.backend.ppo.policy import Actor
+from solon.trainers.backend.ppo.rewarding import RewardAdapter, lending, on_the_base
 from solon.trainers.backend.ppo.rollout import Prompts, Rollouts, read_prompts, roll_out
 from solon.trainers.backend.ppo.update import learn, not_finite
 from solon.trainers.backend.ppo.value import head_of
@@ -33,7 +35,7 @@ from solon.trainers.backend.processes import Processes
 from solon.trainers.backend.reporting import REMEDY
 from solon.trainers.backend.rewards import curves
 from solon.trainers.backend.runtime import deterministic, memory_boundary
-from solon.trainers.backend.saving import Configuration, save_adapter, save_full, stored_dtype
+from solon.trainers.backend.saving import Configuration, save_trained
 from solon.trainers.backend.trl import check_policy, described, ways_to_save_memory
 from solon.trainers.base import Job
 from solon.trainers.dataset import read_rows
@@ -58,22 +60,19 @@ def train_ppo(settings: PPO, job: Job, score: Score) -> Checkpoint:
             job.dataset, rows, loaded, max_new_tokens=settings.max_new_tokens, max_length=settings.max_length
         )
         configuration = Configuration.of(loaded.network)
-        loop = Loop(settings, job, trainable, prompts, score, processes)
+        rewards = on_the_base(settings, job.policy, trainable, processes)
+        loop = Loop(settings, job, trainable, prompts, score, processes, rewards)
 
         def leave(job: Job, numbers: Mapping[str, float]) -> Checkpoint:
-            trained = loop.actor.roles.without_value()
-            if settings.lora is None:
-                dtype = stored_dtype(located(job.policy.model))
-                save_full(trained.model, loaded.tokenizer, job.out, dtype=dtype, configuration=configuration)
-            else:
-                save_adapter(trained.model, loaded.tokenizer, job.out, base_model=str(job.policy.model))
+            model, full = loop.actor.roles.policy_alone().model, settings.lora is None
+            save_trained(model, loaded.tokenizer, job, full=full, configuration=configuration)
             return described(settings, job, rows, {**numbers, **changed}, "policy", apart=loaded.apart)
 
         def restore(kept: Path) -> Mapping[str, float]:
             put_back(loop.actor.trained, read_state(kept / STATE)["policy"])
             return loop.last_kept
 
-        with leaving_the_last_good(job, restore, leave):
+        with leaving_the_last_good(job, restore, leave), lending(rewards, loop.actor.roles, job.policy):
             loop.run()
             return leave(job, loop.last)
 
@@ -98,6 +97,7 @@ class Loop:
         prompts: Prompts,
         score: Score,
         processes: Processes,
+        rewards: Sequence[RewardAdapter] = (),
     ) -> None:
         self.settings, self.job, self.prompts, self.score, self.processes = settings, job, prompts, score, processes
         self.writes = generated if trainable.adapted else write
@@ -106,12 +106,15 @@ class Loop:
             settings.lora,
             value_lora=settings.value_lora,
             adapted=trainable.adapted,
+            rewards=[reward.fixed for reward in rewards],
             temperature=settings.temperature,
             checkpointing=trainable.loaded.device.type == "cuda",
         )
         if settings.value_from is not None:
             head = self.actor.head.weight
             head.data.copy_(head_of(located(settings.value_from), head.shape[1]))
+        if processes.divided:
+            self.actor.divide(processes.count)
         rate, head = settings.peak_learning_rate, self.actor.head
         groups = [
             {"params": list(self.actor.trained.values()), "peak": rate},
@@ -186,16 +189,17 @@ class Loop:
         settings = self.settings
         places = list(enumerate(self.prompts.of_round(self.step, settings.rollouts, self.job.seed)))
         try:
-            written = roll_out(
-                self.actor.loaded,
-                self.prompts,
-                self.processes.share(places),
-                round_seed=seed,
-                max_new_tokens=settings.max_new_tokens,
-                temperature=settings.temperature,
-                batch_size=self.job.policy.batch_size,
-                writes=self.writes,
-            )
+            with self.actor.writing() as policy:
+                written = roll_out(
+                    policy,
+                    self.prompts,
+                    self.processes.share(places),
+                    round_seed=seed,
+                    max_new_tokens=settings.max_new_tokens,
+                    temperature=settings.temperature,
+                    batch_size=self.job.policy.batch_size,
+                    writes=self.writes,
+                )
         except ModelRejected as error:  # its scores are not numbers
             raise TrainingError(
                 f"the policy's probabilities are not numbers at step {self.step + 1} of {self.steps}, so training "
@@ -228,26 +232,27 @@ class Loop:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def _keep(self) -> None:
-        everyones = self.processes.gather(random_state())
+        moving = self._moving().items()
+        state = {
+            **{kind: gathered_all({name: weight.detach() for name, weight in of.items()}) for kind, of in moving},
+            "optimizer": optimizer_state(self.optimizer),
+            "kl_coefficient": self.kl.coefficient,
+            "moments": (self.moments.count, self.moments.mean, self.moments.squares),
+            "random": self.processes.gather(random_state()),
+        }
         if self.processes.first:
-            self._write(everyones)
+            with self.kept.writing(self.step) as folder:
+                write_state(folder / STATE, state)
         self.last_kept = dict(self.last)
         self.processes.wait()
 
-    def _write(self, random: Sequence[dict[str, Any]]) -> None:
-        with self.kept.writing(self.step) as folder:
-            write_state(
-                folder / STATE,
-                {
-                    "policy": {name: weight.detach() for name, weight in self.actor.trained.items()},
-                    "value": {name: weight.detach() for name, weight in self.actor.valued.items()},
-                    "head": self.actor.head.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                    "kl_coefficient": self.kl.coefficient,
-                    "moments": (self.moments.count, self.moments.mean, self.moments.squares),
-                    "random": random,
-                },
-            )
+    def _moving(self) -> dict[str, Mapping[str, Tensor]]:
+        """The weights that move, by the part of the training that they are."""
+        return {
+            "policy": self.actor.trained,
+            "value": self.actor.valued,
+            "head": dict(self.actor.head.named_parameters()),
+        }
 
     def _go_on(self) -> None:
         newest = self.kept.latest()
@@ -255,11 +260,10 @@ class Loop:
             return
         state = read_state(newest / STATE)
         with torch.no_grad():
-            for part, weights in (("policy", self.actor.trained), ("value", self.actor.valued)):
-                for name, weight in weights.items():
-                    weight.copy_(state[part][name])
-        self.actor.head.load_state_dict(state["head"])
-        self.optimizer.load_state_dict(state["optimizer"])
+            for name, weights in self._moving().items():
+                for key, weight in weights.items():
+                    weight.copy_(part(state[name][key], like=weight))
+        restore_optimizer(self.optimizer, state["optimizer"])
         self.kl.coefficient = state["kl_coefficient"]
         self.moments = RunningMoments(*state["moments"])
         restore_random(state["random"][self.processes.place])

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from solon.errors import RecipeError
 from solon.models.backend.forward import right_padded
 from solon.models.backend.loading import Loaded
 from solon.models.backend.seq2seq import decoder_inputs, encoded, place_of
+from solon.trainers.backend import scores
 from solon.trainers.backend.ppo.episodes import Episodes
-from solon.trainers.backend.scores import known_scores
-
-Scores = Callable[[Tensor], Tensor]
-"""From hidden states (tokens, width) to scores (tokens, vocabulary)."""
+from solon.trainers.backend.scores import Scores, known_scores
 
 
 @dataclass(frozen=True)
@@ -95,25 +91,22 @@ def likelihoods(
             the backward pass.
         entropy: whether entropies are wanted.
     """
-    scores_of, vocabulary = output_of(network), network.get_output_embeddings().weight.shape[0]
+    output = output_of(network)
 
-    def some(hidden: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def decide(hidden: Tensor) -> Tensor:
         with torch.autocast("cuda", torch.bfloat16, enabled=hidden.device.type == "cuda"):
-            scores = scores_of(hidden)
-        wide = scores.to(torch.promote_types(scores.dtype, torch.float32)) / temperature
-        log_probs = wide.log_softmax(dim=-1)
-        entropies = -(log_probs.exp() * log_probs).sum(dim=-1) if entropy else log_probs[:, 0].detach()
-        return log_probs.gather(-1, chosen[:, None])[:, 0], entropies
+            return output(hidden)
 
-    few = max(1, at_once // vocabulary)
-    if len(states.tokens) <= few:
-        parts = [some(states.hidden, states.tokens)]
-    else:
-        parts = [
-            checkpoint(some, hidden, chosen, use_reentrant=False, preserve_rng_state=False)
-            for hidden, chosen in zip(states.hidden.split(few), states.tokens.split(few), strict=True)
-        ]
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts]) if entropy else None
+    log_probs, entropies = scores.likelihoods(
+        decide,
+        states.hidden,
+        states.tokens,
+        vocabulary=network.get_output_embeddings().weight.shape[0],
+        temperature=temperature,
+        entropy="learned" if entropy else "none",
+        at_once=at_once,
+    )
+    return log_probs, entropies if entropy else None
 
 
 def output_of(network: Any) -> Scores:
@@ -131,7 +124,7 @@ def output_of(network: Any) -> Scores:
 
 
 def check_output(loaded: Loaded) -> None:
-    """Compares ``output_of`` with the model's own scores of a few tokens.
+    """Compares ``output_of`` with the model's own scores of a few tokens: they may differ by rounding alone.
 
     Raises:
         RecipeError: they differ, so that likelihoods would be another model's.
@@ -141,7 +134,9 @@ def check_output(loaded: Loaded) -> None:
     with torch.no_grad():
         ours = output_of(network)(decided(loaded, few, checkpointing=False).hidden).float()
         theirs = _own_scores(loaded, few).float()
-    if bool(theirs.isfinite().all()) and not torch.allclose(ours, theirs, rtol=1e-2, atol=1e-2):
+    exact = loaded.device.type == "cpu" and network.get_output_embeddings().weight.element_size() >= 4
+    allowed = (1e-3 if exact else 3e-2) * theirs.norm()  # in bfloat16 single scores are off by a hundredth and more
+    if bool(theirs.isfinite().all()) and bool((ours - theirs).norm() > allowed):
         kind = network.config.model_type
         raise RecipeError(
             f"policy.model: ppo cannot train models of type {kind!r}, which change scores after their output layer in "

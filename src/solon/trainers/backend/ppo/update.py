@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from solon.errors import TrainingError
+from solon.trainers.backend.divided import whole
 from solon.trainers.backend.ppo import algorithm
 from solon.trainers.backend.ppo.episodes import cut
 from solon.trainers.backend.ppo.experience import ALONE, Experience
@@ -62,9 +63,10 @@ def learn(
             if not goes_on and not actor.roles.own_value:
                 return _summary(seen, steps)
             for name, weights in _networks(actor, policy=goes_on).items():
-                processes.add_up(_gradients(weights))
+                if not processes.divided:
+                    processes.add_up(_gradients(weights))
                 # by the norm of all together (37, core detail 11: Huang et al. 2022, ICLR blog track)
-                numbers[name] = float(torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm))
+                numbers[name] = float(whole(torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm)))
             if not_finite(numbers) is not None:
                 return _summary(seen, steps)
             optimizer.step()
@@ -83,20 +85,23 @@ def gradients(
     count = experience.mask[list(rows)].sum()
     totals: defaultdict[str, float] = defaultdict(float)
     farthest = 1.0
-    for part in cut(processes.share(rows), settings.batch_size):
+    for part, own in processes.batches(rows, settings.batch_size):
         now = actor.read(experience.episodes.at(part), entropy=settings.entropy_weight > 0)
         mask, sampled, advantages = _columns(
             part, now.log_probs, experience.mask, experience.log_probs, experience.advantages
         )
+        mask[own:] = False
         losses = {"policy/loss": algorithm.policy_losses(now.log_probs, sampled, advantages, clip=settings.clip)}
-        whole = losses["policy/loss"]
+        together = losses["policy/loss"]
         if now.values is not None:
             losses["value/loss"] = _value_losses(now.values, part, experience, settings)
-            whole = whole + settings.value_weight * losses["value/loss"]
+            together = together + settings.value_weight * losses["value/loss"]
         if now.entropies is not None:
-            whole = whole - settings.entropy_weight * now.entropies
-        loss = torch.where(mask, whole, 0.0).sum() / count
+            together = together - settings.entropy_weight * now.entropies
+        loss = torch.where(mask, together, 0.0).sum() / count
         actor.backward(loss)
+        if not own:
+            continue
         with torch.no_grad():
             share = mask.sum() / count  # of the minibatch's tokens
             ratio = torch.where(mask, torch.exp(now.log_probs - sampled), 1.0)
@@ -121,10 +126,11 @@ def value_gradients(
     """As ``gradients``, of the value's loss in an adapter of its own; it needs no weight, for nothing else is there."""
     count = experience.mask[list(rows)].sum()
     total = 0.0
-    for part in cut(processes.share(rows), settings.batch_size):
+    for part, own in processes.batches(rows, settings.batch_size):
 
-        def loss(values: Tensor, part: Sequence[int] = part) -> Tensor:
+        def loss(values: Tensor, part: Sequence[int] = part, own: int = own) -> Tensor:
             (mask,) = _columns(part, values, experience.mask)
+            mask[own:] = False
             return torch.where(mask, _value_losses(values, part, experience, settings), 0.0).sum() / count
 
         total += float(actor.backward_of_values(experience.episodes.at(part), loss))

@@ -1,24 +1,21 @@
-"""The policy's answers: each with random numbers of its own, so that batches and kills change nothing."""
+"""The policy's answers: each with random numbers of its own, so that batches, processes and kills change nothing."""
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from random import Random
-
-import torch
 
 from solon.data.records import Candidates, Completion, Prompt, Usage
 from solon.models.backend.generation import Ask, write
-from solon.models.backend.loading import Loaded, load
-from solon.plugins.base import located
-from solon.trainers.backend.selfplay.files import resumed
-from solon.trainers.base import Policy
-from solon.trainers.selfplay import SelfPlay
+from solon.models.backend.loading import Loaded
+from solon.trainers.backend.generate import generated
+from solon.trainers.backend.processes import Processes
+from solon.trainers.backend.selfplay.files import begun, grow
+from solon.trainers.backend.selfplay.policy import Loader, free
 
 WRITER = "policy"
 """What wrote the answers, as ``Completion.model`` has it."""
@@ -29,44 +26,62 @@ class Answering:
     """How a policy answers.
 
     Attributes:
-        settings: the trainer's.
-        policy: the untrained one.
+        loader: of the policy.
         seed: of the training.
+        processes: which answer together, each its share.
     """
 
-    settings: SelfPlay
-    policy: Policy
+    loader: Loader
     seed: int
+    processes: Processes
 
-    def answers(
-        self, path: Path, prompts: Sequence[Prompt], checkpoint: Path | None, *, tag: str, each: int
-    ) -> list[Candidates]:
-        """The prompts with ``each`` answers, from the file at ``path`` or, where it is not there, from the policy.
+    def answer(self, path: Path, prompts: Sequence[Prompt], checkpoint: Path | None, *, tag: str, each: int) -> None:
+        """Writes the prompts with ``each`` answers into the file at ``path``, where it is not there.
+
+        Called by all processes; the first writes the file.
 
         Args:
-            path: where they are, or come to be.
+            path: where they come to be.
             prompts: what is answered.
             checkpoint: the policy's, of an earlier round; ``None`` is the untrained policy.
             tag: answers to the same prompt with the same tag are drawn by the same random numbers.
             each: how many to a prompt.
         """
+        # by its own ``generate`` a row depends on its neighbours: a batch that was cut off is written anew
+        at_once = self.processes.count * self._of_a_process(each)
+        done = self.processes.by_the_first(lambda: begun(path, at_once))
+        if done is None:
+            return
+        batches = self._batches(prompts, range(done, len(prompts), at_once), checkpoint, tag, each)
+        if self.processes.first:
+            grow(path, batches)
+        else:
+            for _ in batches:
+                pass
 
-        def make(done: int) -> Iterator[list[Candidates]]:
-            if done == len(prompts):
-                return
-            with self.loaded(checkpoint) as loaded:
-                tokens = loaded.chat.encode([prompt.messages for prompt in prompts])
-                at_once = max(1, self.policy.batch_size // each)
-                for start in range(done, len(prompts), at_once):
-                    rows = range(start, min(start + at_once, len(prompts)))
-                    yield self._batch(loaded, [prompts[row] for row in rows], [tokens[row] for row in rows], tag, each)
+    def _of_a_process(self, each: int) -> int:
+        """Prompts that a process answers at once."""
+        return max(1, self.loader.policy.batch_size // each)
 
-        return resumed(path, Candidates, make)
+    def _batches(
+        self, prompts: Sequence[Prompt], starts: range, checkpoint: Path | None, tag: str, each: int
+    ) -> Iterator[list[Candidates]]:
+        """The answers of all processes, in the order of the prompts, a batch of each at a time."""
+        if not starts:
+            return
+        with self.loaded(checkpoint) as loaded:
+            tokens = loaded.chat.encode([prompt.messages for prompt in prompts])
+            at_once = self._of_a_process(each)
+            for start in starts:
+                first = start + self.processes.place * at_once
+                mine = slice(first, min(first + at_once, start + starts.step))
+                batch = self._batch(loaded, prompts[mine], tokens[mine], tag, each)
+                yield list(chain.from_iterable(self.processes.gather(batch)))
 
     def _batch(
         self, loaded: Loaded, prompts: Sequence[Prompt], tokens: Sequence[Sequence[int]], tag: str, each: int
     ) -> list[Candidates]:
-        settings = self.settings
+        settings = self.loader.settings
         asks = [
             Ask(
                 ids, settings.max_new_tokens, settings.temperature, settings.top_p, seed=self._seed(tag, prompt, number)
@@ -74,6 +89,7 @@ class Answering:
             for prompt, ids in zip(prompts, tokens, strict=True)
             for number in range(each)
         ]
+        replies = generated(loaded, asks) if self.loader.by_unsloth else write(loaded, asks)
         completions = [
             Completion(
                 text=loaded.chat.decode(reply.tokens),
@@ -84,7 +100,7 @@ class Answering:
                 stop="end" if reply.ended else "length",
                 usage=Usage(input_tokens=len(ask.tokens), output_tokens=len(reply.tokens) + reply.ended),
             )
-            for ask, reply in zip(asks, write(loaded, asks), strict=True)
+            for ask, reply in zip(asks, replies, strict=True)
         ]
         return [
             Candidates(prompt=prompt, completions=tuple(completions[place * each : (place + 1) * each]))
@@ -98,49 +114,10 @@ class Answering:
     @contextmanager
     def loaded(self, checkpoint: Path | None) -> Iterator[Loaded]:
         """The policy, whose memory is free again after the block: the judge and the training need it."""
-        policy, full = self.policy, self.settings.lora is None
-        adapter = located(policy.adapter) if policy.adapter is not None else None
-        loaded = load(
-            str(checkpoint) if checkpoint is not None and full else located(policy.model),
-            adapter=adapter if checkpoint is None else None if full else str(checkpoint),
-            dtype=policy.dtype,
-            load_in_4bit=policy.load_in_4bit,
-            threads=policy.threads,
-        )
-        self.settings.refuse_encoder_decoder(loaded.apart)  # again: of a hub id it may be known only now
+        loaded = self.loader.to_answer(checkpoint)
+        self.loader.settings.refuse_encoder_decoder(loaded.apart)  # again: of a hub id it may be known only now
         try:
             yield loaded
         finally:
             del loaded
             free()
-
-
-def free() -> None:
-    """Gives memory back that nothing refers to any more."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-def prompts_of_round(prompts: Sequence[Prompt], number: int, size: int, seed: int) -> list[Prompt]:
-    """The prompts that a round answers: every one before any comes again, shuffled; or all as they are.
-
-    Args:
-        prompts: all of them.
-        number: of the round, from 1.
-        size: how many, at most all.
-        seed: of the order.
-    """
-    count = len(prompts)
-    if size == count:
-        return list(prompts)
-    order: list[int] = []
-    every: list[int] = []
-    for turn in range(-(-number * size // count)):
-        # what the round in which two turns meet has of the one comes last in the other: no round has a prompt twice
-        met = set(order[count - turn * count % size :]) if turn * count % size else set[int]()
-        order = list(range(count))
-        Random(f"{seed}:prompts:{turn}").shuffle(order)
-        order.sort(key=met.__contains__)  # stable
-        every += order
-    return [prompts[row] for row in every[(number - 1) * size : number * size]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,31 +98,39 @@ def once(path: Path, record: type[R], make: Callable[[], Iterable[R]]) -> list[R
     return list(read_jsonl(path, record))
 
 
-def resumed(path: Path, record: type[R], make: Callable[[int], Iterator[list[R]]]) -> list[R]:
-    """As ``once``, for what takes long and comes in batches: what came before a kill is not made again.
+def begun(path: Path, batch: int) -> int | None:
+    """How many records there are of a file that ``grow`` writes; ``None`` where it is whole.
 
     Args:
         path: the file.
-        record: what is in it.
-        make: given how many records there are already, makes the rest.
+        batch: records that come together: what a kill left of one that was not whole is taken away.
     """
-    if not path.exists():
-        growing = path.with_name(f".{path.name}.growing")
-        with growing.open("ab") as file:
-            file.truncate(_whole_lines(growing))
-        done = len(list(read_jsonl(growing, record)))
-        with growing.open("ab") as file:
-            for batch in make(done):
-                file.write(b"".join(one.model_dump_json().encode() + b"\n" for one in batch))
-                file.flush()
-            os.fsync(file.fileno())
-        growing.replace(path)
-    return list(read_jsonl(path, record))
+    if path.exists():
+        return None
+    growing = _growing(path)
+    growing.touch()
+    lines = growing.read_bytes().splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    whole = lines[: len(lines) // batch * batch]
+    with growing.open("r+b") as file:
+        file.truncate(sum(map(len, whole)))
+    return len(whole)
 
 
-def _whole_lines(path: Path) -> int:
-    """The length in bytes of a file without a last line that was cut off."""
-    return path.read_bytes().rfind(b"\n") + 1
+def grow(path: Path, batches: Iterable[Sequence[BaseModel]]) -> None:
+    """As ``once``, for what takes long and comes in batches: adds those that ``begun`` did not find."""
+    growing = _growing(path)
+    with growing.open("ab") as file:
+        for batch in batches:
+            file.write(b"".join(one.model_dump_json().encode() + b"\n" for one in batch))
+            file.flush()
+        os.fsync(file.fileno())
+    growing.replace(path)
+
+
+def _growing(path: Path) -> Path:
+    return path.with_name(f".{path.name}.growing")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -144,7 +152,7 @@ def publish(rounds: Iterable[Round], chosen: Round, left: int, out: Path) -> Non
         left: of how many rounds, up to this one, the policy is left; that of a later one is too.
         out: a folder.
     """
-    shutil.copytree(chosen.checkpoint, out, copy_function=_link, dirs_exist_ok=True)
+    shutil.copytree(chosen.checkpoint, out, copy_function=link, dirs_exist_ok=True)
     for one in rounds:
         folder = out / "rounds" / str(one.number)
         folder.mkdir(parents=True)
@@ -153,12 +161,13 @@ def publish(rounds: Iterable[Round], chosen: Round, left: int, out: Path) -> Non
             paths.append(one.checkpoint)
         for path in paths:
             if path.is_dir():
-                shutil.copytree(path, folder / path.name, copy_function=_link)
+                shutil.copytree(path, folder / path.name, copy_function=link)
             elif path.exists():
-                _link(path, folder / path.name)
+                link(path, folder / path.name)
 
 
-def _link(source: str | Path, target: str | Path) -> None:
+def link(source: str | Path, target: str | Path) -> None:
+    """A second name for a file, or a copy of it."""
     with suppress(OSError):  # another disk, or one that knows no links
         os.link(source, target)
         return

@@ -6,42 +6,36 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 
-from solon.data.records import Candidates, Failed, Judgment, Prompt
-from solon.errors import StageIncomplete, TrainingError
+from solon.data.records import Candidates, Judgment, Prompt
+from solon.errors import TrainingError
 from solon.evaluation.comparison import Preferred, by_id, comparisons, preferred
 from solon.labelers.base import Labeler
 from solon.labelers.boundary import boundary
+from solon.labelers.tally import Tally
 from solon.ledger import Ledger
 from solon.models.transformers import unload
 from solon.statistics.estimates import Estimate, wilson
 from solon.stream import Stream
-from solon.trainers.backend.rewards import ENOUGH_TO_TELL, STAGE
+from solon.stream.window import window
+from solon.trainers.backend.rewards import STAGE
 from solon.trainers.base import Job, Judging
 from solon.trainers.scoring import Scored, numbers, scored
 
-_MOST_AT_ONCE = 20_000
-"""Prompts at work at once where a judge goes by batches of its provider."""
 
-
-@dataclass
+@dataclass(frozen=True)
 class Bench:
     """A labeler with all it takes to ask it.
 
     Attributes:
         labeler: who judges.
         judging: under what, and on whose account.
-        judgments: how many there were so far, and of these, by reason, those that ``failed``.
-        said: the first thing that was said in place of a verdict.
     """
 
     labeler: Labeler
     judging: Judging
-    judgments: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    said: str = ""
 
     @classmethod
     def of(cls, labeler: Labeler, job: Job) -> Bench:
@@ -105,21 +99,19 @@ class Bench:
 
     def _judged(self, work: Sequence[Candidates]) -> list[tuple[Judgment, ...]]:
         """The judgments on each, as the labeler has them once it has seen all."""
-        self._forget()
-        found = asyncio.run(self._examined(work))
+        tally = self._tally()
+        found = asyncio.run(self._examined(work, tally))
         unload()  # a judge that runs here leaves the memory to the training
         with boundary(self.labeler):
             revise = self.labeler.conclude(lambda: chain.from_iterable(found))
             if revise is not None:
-                found = [tuple(map(revise, judgments)) for judgments in found]
-        self._forget()
-        for judgments in found:
-            self._count(judgments)
-        if self.failed.total() > self.judging.max_failed * self.judgments:
-            self._stop("all were asked")
+                found, tally = [tuple(map(revise, judgments)) for judgments in found], self._tally()
+                for judgments in found:
+                    tally.add(judgments)
+        tally.stop_if_too_many()
         return found
 
-    async def _examined(self, work: Sequence[Candidates]) -> list[tuple[Judgment, ...]]:
+    async def _examined(self, work: Sequence[Candidates], tally: Tally) -> list[tuple[Judgment, ...]]:
         models, judging = self.labeler.models(), self.judging
         found = []
 
@@ -136,44 +128,17 @@ class Bench:
                     max_usd=judging.max_usd,
                     asks_remote=any(model.remote for model in models),
                 ) as stream:
-                    async for _, judgments in stream.map(examine, work, window=self._window()):
-                        self._count(judgments)
-                        self._stop_if_hopeless()
+                    async for _, judgments in stream.map(examine, work, window=window(*models)):
+                        tally.add(judgments)
+                        tally.stop_if_hopeless()
                         found.append(judgments)
         finally:
             for model in models:  # only now: the stream has waited for replies that were under way
                 await model.aclose()
         return found
 
-    def _window(self) -> int:
-        models = self.labeler.models()
-        if any(model.provider_batches() is not None for model in models):
-            return _MOST_AT_ONCE
-        return max([16, *(max(model.requests_in_a_batch, 2 * model.max_in_flight) for model in models)])
-
-    def _forget(self) -> None:
-        self.judgments, self.failed, self.said = 0, Counter(), ""
-
-    def _count(self, judgments: Sequence[Judgment]) -> None:
-        self.judgments += len(judgments)
-        for judgment in judgments:
-            if isinstance(judgment.outcome, Failed):
-                self.failed[judgment.outcome.reason] += 1
-                self.said = self.said or f"{judgment.outcome.reason}: {judgment.outcome.raw or ''}"[:200]
-
-    def _stop_if_hopeless(self) -> None:
-        share = self.failed.total() / max(1, self.judgments)
-        if self.judgments >= ENOUGH_TO_TELL and share > max(2 * self.judging.max_failed, 0.5):
-            self._stop("stopped early")
-
-    def _stop(self, when: str) -> None:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.failed.most_common())
-        raise StageIncomplete(
-            f"{self.failed.total():,} of {self.judgments:,} judgments failed ({reasons}); max_failed allows "
-            f"{self.judging.max_failed:.0%}; {when}. {self.labeler.name} said, for example: {self.said!r}. None of "
-            "them became a label, and every reply is in the ledger. Look at the judge, then run again: the training "
-            "goes on from there"
-        )
+    def _tally(self) -> Tally:
+        return Tally(self.judging.max_failed, self.labeler)
 
 
 def _same(one: Candidates) -> bool:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from solon.data.artifacts import write_json, write_jsonl
-from solon.data.records import Candidates, Checkpoint, Failed, Judgment, Prompt
+from solon.data.artifacts import read_jsonl, write_json, write_jsonl
+from solon.data.records import Candidates, Checkpoint, Failed, Judgment
 from solon.errors import DataError, Problem, TrainingError
-from solon.trainers.backend.length import fitted
+from solon.trainers.backend.processes import Processes
 from solon.trainers.backend.resuming import newest
 from solon.trainers.backend.runtime import deterministic, memory_boundary
-from solon.trainers.backend.selfplay.answers import Answering, prompts_of_round
-from solon.trainers.backend.selfplay.files import Round, once, publish, read_json
+from solon.trainers.backend.selfplay.answers import Answering
+from solon.trainers.backend.selfplay.files import Round, link, once, publish, read_json
 from solon.trainers.backend.selfplay.judging import Bench, Compared
 from solon.trainers.backend.selfplay.pairs import Built, build_pairs
+from solon.trainers.backend.selfplay.policy import Loader
+from solon.trainers.backend.selfplay.prompts import Prompts, prompts_of_round, read_prompts
 from solon.trainers.backend.selfplay.training import train_round
 from solon.trainers.backend.trl import check_policy, described, ways_to_save_memory
 from solon.trainers.base import Job
-from solon.trainers.dataset import Rows, prompts_of, read_rows
 from solon.trainers.protocol import LAST_GOOD
 from solon.trainers.selfplay import SelfPlay
 
@@ -35,43 +36,17 @@ def train_selfplay(settings: SelfPlay, job: Job) -> Checkpoint:
     """Runs ``SelfPlay.train``; its errors are named there."""
     check_policy(settings, job.policy)
     bench = Bench.of(settings.labeler, job)
-    answering = Answering(settings, job.policy, job.seed)
-    rows, changed = _fitted(settings, job.dataset, answering)
-    prompts = list(filter(bench.applies_to, prompts_of(rows.train, str(job.dataset / "train.parquet"))))
-    held_out = (
-        list(filter(bench.applies_to, prompts_of(rows.test, str(job.dataset / "test.parquet"))))
-        if rows.test is not None
-        else []
-    )
-    if not prompts:
-        what = f"no principle applies to any of its {rows.train.num_rows} prompts, so answers to them cannot be judged"
-        remedy = "look at `topics` in the constitution, and at those of the prompts"
-        raise DataError([Problem(str(job.dataset / "train.parquet"), what, remedy)])
-    if settings.needs_held_out and not held_out:
-        what = f"there are no held-out prompts, and train.stop is {settings.stop!r}, which goes by the win rate on them"
-        raise DataError([Problem(str(job.dataset), what, "raise build.held_out, or leave train.stop out")])
+    processes = Processes.joined()  # before loading: each has a GPU of its own
+    loader = Loader(settings, job.policy, settings.choose_backend(job.policy), job.seed)
+    answering = Answering(loader, job.seed, processes)
+    prompts = read_prompts(job.dataset, answering, bench.applies_to)
     with deterministic(job.seed), memory_boundary(ways_to_save_memory(settings)):
-        loop = Loop(settings, job, bench, answering, prompts, held_out)
+        loop = Loop(settings, job, bench, answering, prompts)
         chosen = loop.run()
-        every = [Round.of(job.kept, number) for number in range(0 if held_out else 1, loop.over + 1)]
-        publish(every, chosen, settings.checkpoints_left, job.out)
-    return described(settings, job, rows, {**loop.last, **changed}, "policy", apart=False)
-
-
-def _fitted(settings: SelfPlay, dataset: Path, answering: Answering) -> tuple[Rows, dict[str, float]]:
-    """The prompts that leave room for an answer, as ``too_long`` asks, and how many of them are not as they were.
-
-    Raises:
-        DataError: there are no prompts, or some leave none.
-    """
-    rows = read_rows(dataset, settings.consumes, trainer=settings.kind)
-    with answering.loaded(None) as loaded:
-        fitting, changed = fitted(settings, rows, loaded, dataset)
-        if rows.test is None:
-            return fitting, changed
-        held_out, more = fitted(settings, replace(rows, train=rows.test), loaded, dataset / "test.parquet")
-    both = {name: changed.get(name, 0.0) + more.get(name, 0.0) for name in {**changed, **more}}
-    return replace(fitting, test=held_out.train), both
+        every = [Round.of(job.kept, number) for number in range(0 if prompts.held_out else 1, loop.over + 1)]
+        processes.by_the_first(lambda: publish(every, chosen, settings.checkpoints_left, job.out))
+    numbers = {**loop.last, **prompts.changed}
+    return described(settings, job, prompts.rows, numbers, "policy", apart=False)
 
 
 class Loop:
@@ -83,69 +58,84 @@ class Loop:
         last: the last value of every number reported.
     """
 
-    def __init__(
-        self,
-        settings: SelfPlay,
-        job: Job,
-        bench: Bench,
-        answering: Answering,
-        prompts: Sequence[Prompt],
-        held_out: Sequence[Prompt],
-    ) -> None:
+    def __init__(self, settings: SelfPlay, job: Job, bench: Bench, answering: Answering, prompts: Prompts) -> None:
         self.settings, self.job, self.bench, self.answering = settings, job, bench, answering
-        self.prompts, self.held_out = prompts, held_out
+        self.processes = answering.processes
+        self.prompts, self.held_out = prompts.train, prompts.held_out
         self.step = self.over = 0
         self.last: dict[str, float] = {}
 
     def run(self) -> Round:
         """Goes through the rounds from where they were left; the one whose policy is the result."""
-        self._go_on()
-        chosen, before = Round.of(self.job.kept, 0), self._held_out(Round.of(self.job.kept, 0), None)
+        if self.processes.first:
+            self._go_on()
+        chosen = self._round_of(0)
+        self._answer_held_out(chosen, None)
         closed: dict[str, Any] = {}
         for number in range(1, self.settings.rounds + 1):
-            one = Round.of(self.job.kept, number)
-            closed = read_json(one.closed) or self._round(one, chosen.checkpoint if number > 1 else None, before)
+            one = self._round_of(number)
+            closed = self._closed(one) or self._round(one, chosen)
             self.step, self.over = int(closed["step"]), number
-            chosen = Round.of(self.job.kept, int(closed["chosen"]))
-            self._clear(number)
+            chosen = self._round_of(int(closed["chosen"]))
+            if self.processes.first:
+                self._clear(number)
             if closed["ended"]:
                 break
-            before = self._held_out(one, one.checkpoint)
         if closed.get("selfplay/n") == 0:  # the win rate that was reported last is that of another round
             others = {name for name in self.last if name.startswith("selfplay/")} - {ROUND, *closed}
             self.last = {name: value for name, value in self.last.items() if name not in others}
         return chosen
 
-    def _round(self, one: Round, start: Path | None, before: Sequence[Candidates]) -> dict[str, Any]:
-        """One round; returns what is written of its end."""
+    def _round_of(self, number: int) -> Round:
+        return Round.of(self.job.kept, number)
+
+    def _closed(self, one: Round) -> dict[str, Any] | None:
+        """What was written of a round's end, if it is over."""
+        return self.processes.by_the_first(lambda: read_json(one.closed))
+
+    def _round(self, one: Round, before: Round) -> dict[str, Any]:
+        """One round, from the policy of the one before; returns what is written of its end."""
         settings, number = self.settings, one.number
+        start = before.checkpoint if number > 1 else None
         size = settings.prompts_of_a_round(len(self.prompts))
         prompts = prompts_of_round(self.prompts, number, size, self.job.seed)
-        candidates = self.answering.answers(
-            one.candidates, prompts, start, tag=f"round {number}", each=settings.num_generations
-        )
-        judgments = once(one.judgments, Judgment, lambda: self.bench.examined(candidates))
-        built = build_pairs(settings, self.bench.judging, one, candidates, judgments, self.job.seed)
+        self.answering.answer(one.candidates, prompts, start, tag=f"round {number}", each=settings.num_generations)
+        built, failed = self.processes.by_the_first(lambda: self._judged(one))
         numbers = {ROUNDS: float(number), "selfplay/pairs": float(built.pairs)}
-        numbers["selfplay/failed_judgments"] = float(sum(isinstance(one.outcome, Failed) for one in judgments))
+        numbers["selfplay/failed_judgments"] = float(failed)
         if not built.pairs:
             return self._nothing_to_learn(one, built, numbers)
         try:
-            steps = train_round(settings, self._inner(number), one, start)
+            steps = train_round(self.answering.loader, self._inner(number), one, start, self.processes)
         except TrainingError:
-            self._leave_the_last_good(one, start)
+            if self.processes.first:
+                self._leave_the_last_good(one, start)
             raise
         self.step += steps
         ended, worse = False, False
         if self.held_out:
-            compared = self.bench.compared(before, self._held_out(one, one.checkpoint))
-            write_jsonl(one.comparisons, compared.judgments)
+            self._answer_held_out(one, one.checkpoint)
+            compared = self.processes.by_the_first(lambda: self._compared(before, one))
             numbers |= compared.numbers()
             ended, worse = self._ends(compared), compared.estimate.value < 0.5
         # of the untrained policy there is no checkpoint: the first round's is left even if it is worse
         chosen = number - 1 if ended and worse and number > 1 else number
         to_come = 0 if ended else steps * (settings.rounds - number)
         return self._close(one, numbers, chosen=chosen, ended=ended, steps=self.step + to_come)
+
+    def _judged(self, one: Round) -> tuple[Built, int]:
+        """The pairs that the round's answers are built into, and how many judgments failed."""
+        candidates = list(read_jsonl(one.candidates, Candidates))
+        judgments = once(one.judgments, Judgment, lambda: self.bench.examined(candidates))
+        built = build_pairs(self.settings, self.bench.judging, one, candidates, judgments, self.job.seed)
+        return built, sum(isinstance(judgment.outcome, Failed) for judgment in judgments)
+
+    def _compared(self, before: Round, one: Round) -> Compared:
+        """Two rounds' answers to the held-out prompts."""
+        old, new = (list(read_jsonl(each.held_out, Candidates)) for each in (before, one))
+        compared = self.bench.compared(old, new)
+        write_jsonl(one.comparisons, compared.judgments)
+        return compared
 
     def _leave_the_last_good(self, one: Round, start: Path | None) -> None:
         """Puts the policy of the last good step where that of any training is looked for, numbered over all rounds."""
@@ -154,7 +144,8 @@ class Loop:
         for folder in left:
             folder.replace(kept / f"{LAST_GOOD}{self.step + int(folder.name.removeprefix(LAST_GOOD))}")
         if not left and start is not None:
-            shutil.copytree(start, kept / f"{LAST_GOOD}{self.step}", dirs_exist_ok=True)
+            place = kept / f"{LAST_GOOD}{self.step}"
+            shutil.copytree(start, place, copy_function=link, dirs_exist_ok=True)
 
     def _ends(self, compared: Compared) -> bool:
         """Whether no round follows one that compares so with the last; where nothing was told, one does."""
@@ -188,21 +179,21 @@ class Loop:
         if self.last.get(ROUNDS) != one.number:  # else it was reported before a kill
             self._report(self.step, steps, numbers)
         closed = {"step": self.step, "chosen": chosen, "ended": ended, **numbers}
-        write_json(one.closed, closed)
+        if self.processes.first:
+            write_json(one.closed, closed)
         return closed
 
-    def _held_out(self, one: Round, checkpoint: Path | None) -> list[Candidates]:
+    def _answer_held_out(self, one: Round, checkpoint: Path | None) -> None:
         """A policy's answers to the held-out prompts: by the same random numbers in every round."""
-        if not self.held_out:
-            return []
-        return self.answering.answers(one.held_out, self.held_out, checkpoint, tag="held out", each=1)
+        if self.held_out:
+            self.answering.answer(one.held_out, self.held_out, checkpoint, tag="held out", each=1)
 
     def _clear(self, number: int) -> None:
         """Removes what no later round reads and nobody wants to keep."""
-        shutil.rmtree(Round.of(self.job.kept, number).training, ignore_errors=True)
+        shutil.rmtree(self._round_of(number).training, ignore_errors=True)
         # the one before the last may be the better of the two
         for old in range(1, number - max(2, self.settings.checkpoints_left) + 1):
-            shutil.rmtree(Round.of(self.job.kept, old).checkpoint, ignore_errors=True)
+            shutil.rmtree(self._round_of(old).checkpoint, ignore_errors=True)
 
     # ------------------------------------------------------------ numbers over all rounds
 

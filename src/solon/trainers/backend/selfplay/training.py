@@ -3,57 +3,56 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from peft import PeftModel, set_peft_model_state_dict
-from safetensors.torch import load_file
 
 from solon.data.artifacts import atomic_folder, write_json
 from solon.data.records import Checkpoint
 from solon.models.backend.loading import Loaded
 from solon.trainers.backend.preference import REPORTED, dpo_trainer
-from solon.trainers.backend.selfplay.answers import free
+from solon.trainers.backend.processes import Processes
 from solon.trainers.backend.selfplay.files import Round, read_json
+from solon.trainers.backend.selfplay.policy import Loader, free, put_adapter
 from solon.trainers.backend.trl import Prepared, described, load_policy, train_with_trl
 from solon.trainers.base import Job, Policy
 from solon.trainers.dataset import read_rows
 from solon.trainers.dpo import DPO
 from solon.trainers.selfplay import SelfPlay
 
-_ADAPTER = "adapter_model.safetensors"
 _REFERENCE = "ref"  # what TRL calls its copy of an adapter that training goes on with
 
 
-def train_round(settings: SelfPlay, job: Job, one: Round, start: Path | None) -> int:
+def train_round(loader: Loader, job: Job, one: Round, start: Path | None, processes: Processes) -> int:
     """Writes ``one.checkpoint`` from ``one.pairs``, going on from what was kept of it; how many steps it took.
 
     Args:
-        settings: the trainer's.
+        loader: of the policy, with the trainer's settings.
         job: the training; its steps are reported as those of the round alone, from 1.
         one: the round.
         start: the checkpoint of the round before; ``None`` is the untrained policy.
+        processes: which train together, and all call it.
 
     Raises:
         TrainingError: as ``DPO.train``.
     """
-    if (found := read_json(one.trained)) is not None and one.checkpoint.is_dir():
+    found = processes.by_the_first(lambda: read_json(one.trained) if one.checkpoint.is_dir() else None)
+    if found is not None:
         return int(found["steps"])
-    full, steps = settings.lora is None, 0
+    settings, steps = loader.settings, 0
+    full, dpo = settings.lora is None, settings.of_a_round(loader.choice.name)
     policy = job.policy
     if start is not None and full:
         policy = policy.model_copy(update={"model": str(start), "adapter": None})
-    dpo = settings.of_a_round(settings.choose_backend(job.policy).name)
 
     def report(step: int, in_all: int, metrics: Any) -> None:
         nonlocal steps
         steps = step
         job.report(step, in_all, metrics)
 
-    one.training.mkdir(exist_ok=True)
-    with atomic_folder(one.checkpoint) as out:
+    with _written(one, processes) as out:
         inner = replace(
             job, policy=policy, dataset=one.pairs / "preference", out=out, report=report, kept=one.training,
             seed=seed_of_round(job.seed, one.number),
@@ -63,10 +62,11 @@ def train_round(settings: SelfPlay, job: Job, one: Round, start: Path | None) ->
             inner,
             lambda prepared: _trainer(settings, dpo, prepared, job.policy, start),
             reported=REPORTED,
-            load_model=_going_on(start) if start is not None and not full and settings.reference == "round" else None,
+            load_model=_going_on(loader, start),
         )
         _describe(settings, replace(job, out=out), one, trained)
-        write_json(one.trained, {"steps": steps, "metrics": trained.metrics})
+        if processes.first:
+            write_json(one.trained, {"steps": steps, "metrics": trained.metrics})
     free()
     return steps
 
@@ -81,20 +81,34 @@ def seed_of_round(seed: int, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:round {number}".encode()).digest()[:4], "big") >> 1
 
 
+@contextmanager
+def _written(one: Round, processes: Processes) -> Iterator[Path]:
+    """The folder, the same in all processes, that the first makes ``one.checkpoint`` when the block ends."""
+    with ExitStack() as stack:
+
+        def begin() -> Path:
+            one.training.mkdir(exist_ok=True)
+            return stack.enter_context(atomic_folder(one.checkpoint))
+
+        yield processes.by_the_first(begin)
+    processes.wait()
+
+
 def _describe(settings: SelfPlay, job: Job, one: Round, trained: Checkpoint) -> None:
     """Writes the model card anew: the policy's base is the recipe's, whatever the round began with."""
     rows = read_rows(one.pairs / "preference", DPO.consumes, trainer=settings.kind)
     described(settings, job, rows, trained.metrics, "policy", apart=False)
 
 
-def _going_on(start: Path) -> Callable[[Policy, bool], Loaded]:
-    """Loads the base with the last round's adapter, to train it further; TRL takes a frozen copy as reference."""
+def _going_on(loader: Loader, start: Path | None) -> Callable[[Policy, bool], Loaded] | None:
+    """Loads the base with the last round's adapter, to train it further; TRL takes a frozen copy as reference.
 
-    def load(policy: Policy, full: bool) -> Loaded:
-        loaded = load_policy(policy, full=full)
-        return replace(loaded, model=PeftModel.from_pretrained(loaded.model, str(start), is_trainable=True))
-
-    return load
+    ``None`` where there is none yet, or where it is put in later.
+    """
+    settings = loader.settings
+    if start is None or settings.lora is None or settings.reference == "first":
+        return None
+    return lambda _policy, _full: loader.to_train_on(start)
 
 
 def _trainer(settings: SelfPlay, dpo: DPO, prepared: Prepared, untrained: Policy, start: Path | None) -> Any:
@@ -110,5 +124,5 @@ def _trainer(settings: SelfPlay, dpo: DPO, prepared: Prepared, untrained: Policy
     else:
         # the adapters were new until here, and so the reference, which is without them, the untrained policy
         trainer = dpo_trainer(dpo, prepared)
-        set_peft_model_state_dict(trainer.model, load_file(start / _ADAPTER))
+        put_adapter(trainer.model, start)
     return trainer

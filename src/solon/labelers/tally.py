@@ -1,59 +1,36 @@
-"""What the label stage counts of its judgments, and when it stops because too many failed."""
+"""Judgments counted: how many failed and for which reason, and when it is no use to ask for more.
+
+The label stage counts so, and every training that asks labelers while it trains.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from pydantic import JsonValue
 
 from solon.data.position import Position
-from solon.data.records import Candidates, Failed, Judgment, Revised, Scored, Usage
+from solon.data.records import Failed, Judgment, Revised, Scored, Usage
 from solon.errors import StageIncomplete
-from solon.labelers.base import Account, Labeler
+from solon.labelers.base import Labeler
 from solon.stream import Stream
 
 ENOUGH_TO_TELL = 50
-"""Judgments after which a stage that mostly fails is stopped instead of paid for to its end."""
+"""Judgments after which what mostly fails is stopped instead of paid for to its end."""
 
 ASKED_AGAIN = ("unavailable", "malformed")
 """Why a judge gave no reply at all: nothing is in the ledger, so the next run asks again."""
 
 
-class Witness(Protocol):
-    """Watches a stage: is shown each prompt with all judgments on it, and says in the end what it saw.
-
-    Its memory must not grow with the number of judgments.
-    """
-
-    def add(self, candidates: Candidates, judgments: Sequence[Judgment]) -> None:
-        """Takes notice of one prompt."""
-        ...
-
-    def summary(self) -> dict[str, JsonValue]:
-        """What ``run.json`` and the report hold of it; shares and statistics with their n."""
-        ...
-
-
-class Accountant:
-    """A labeler's own account as a witness."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    def add(self, candidates: Candidates, judgments: Sequence[Judgment]) -> None:
-        """Hands on the judgments."""
-        del candidates
-        self._account.add(judgments)
-
-    def summary(self) -> dict[str, JsonValue]:
-        """The account's."""
-        return self._account.summary()
-
-
 class Tally:
-    """Counts judgments and stops the stage when too many failed."""
+    """Counts judgments and stops the asking when too many failed.
+
+    Args:
+        limit: share of the judgments that may fail, in [0, 1].
+        labeler: whose they are.
+    """
 
     def __init__(self, limit: float, labeler: Labeler) -> None:
         self.limit, self.labeler = limit, labeler
@@ -89,18 +66,21 @@ class Tally:
         return ", ".join(parts)
 
     def stop_if_hopeless(self) -> None:
-        """Stops early when what failed is beyond what chance explains of a stage within its limit."""
+        """Stops early when what failed is beyond what chance explains of judgments within the limit."""
         share = self.failed.total() / max(1, self.judgments)
         if self.judgments >= ENOUGH_TO_TELL and share > max(2 * self.limit, 0.5):
             self._stop("stopped early")
 
-    def stop_if_too_many(self) -> None:
-        """At the end: the limit as it was set, and that there was anything to judge."""
+    def stop_if_nothing(self) -> None:
+        """At the end: that there was anything to judge."""
         if not self.judgments:
             raise StageIncomplete(
                 "nothing was judged: no principle applies to any of the prompts, or none of them has the completions "
                 f"that {self.labeler.kind!r} asks for. Look at `topics` in the constitution, and at the candidates"
             )
+
+    def stop_if_too_many(self) -> None:
+        """At the end: the limit as it was set."""
         if self.failed.total() > self.limit * self.judgments:
             self._stop("all were asked")
 
@@ -121,7 +101,7 @@ class Tally:
         )
 
     def summary(self) -> dict[str, JsonValue]:
-        """What run.json and the report hold of this stage."""
+        """What ``run.json`` and the report hold of them."""
         return {
             "judgments": self.judgments,
             "failed": dict(sorted(self.failed.items())),

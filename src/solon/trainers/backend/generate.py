@@ -21,7 +21,7 @@ from solon.models.backend.loading import Loaded
 def generated(loaded: Loaded, asks: Sequence[Ask]) -> list[Written]:
     """A causal model's completions to all of ``asks``, in their order.
 
-    The first one's seed, temperature and limit are everyone's.
+    The first one's seed, temperature, limit and ``top_p`` are everyone's.
     """
     if not asks:
         return []
@@ -39,8 +39,8 @@ def generated(loaded: Loaded, asks: Sequence[Ask]) -> list[Written]:
             max_new_tokens=asks[0].max_tokens,
             do_sample=True,
             temperature=asks[0].temperature,
-            top_k=0,  # the whole distribution: likelihoods are taken of it
-            top_p=1.0,
+            top_k=0,  # where ``top_p`` is 1 the whole distribution: likelihoods are taken of it
+            top_p=asks[0].top_p,
             eos_token_id=list(loaded.eos_ids),
             pad_token_id=loaded.pad_id,
         )
