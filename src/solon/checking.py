@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -16,8 +16,8 @@ from solon.data.prompts import read_prompts
 from solon.data.records import Constitution, Prompt
 from solon.errors import InputError, Problem, SolonError
 from solon.labelers.base import Labeler
-from solon.plugins.base import Plugin, located
-from solon.recipe import Opened, Recipe, Sample, plugins
+from solon.plugins.base import Plugin, Settings, located
+from solon.recipe import Opened, plugins
 from solon.stages.evaluate import held_out_prompts, trained_prompts
 from solon.stages.run import policy_model
 from solon.trainers.announcing import refuse_unfit
@@ -107,13 +107,8 @@ def check_recipe(opened: Opened) -> Checked:
     if recipe.train is not None and recipe.policy is not None and not recipe.train.problems():
         trainer, policy = recipe.train, recipe.policy
         collect("train", lambda: refuse_unfit(trainer, policy))
-    if idle := _idle_sampling(recipe):
-        begins = next(key for key in ("candidates", "dataset", "prompts") if getattr(recipe, key) is not None)
-        why, remedy = f"the recipe begins at `{begins}`, and nothing is sampled", "take it out, or begin at `prompts`"
-        if begins == "prompts":
-            why, remedy = "the trainer writes the completions itself, by its own settings", "take it out"
-        what = f"{', '.join(idle)} changes nothing: {why}"
-        found.warnings.append(Problem(f"{opened.path}: sample", what, remedy))
+    found.warnings += _idle_sampling(opened)
+    found.warnings += _idle_building(opened)
     if shutil.disk_usage(Path.cwd()).free < LEAST_FREE_DISK:
         found.warnings.append(Problem("", "less than 200 MiB of disk are free here"))
     return found
@@ -157,10 +152,40 @@ def _unasked(labeler: Labeler, constitution: Constitution, responses: Counter[tu
         yield f"nothing is asked about {none:,} of {total:,} prompts: no principle applies to their topic"
 
 
-def _idle_sampling(recipe: Recipe) -> list[str]:
+def _idle_sampling(opened: Opened) -> Iterator[Problem]:
     """Settings of ``sample`` that nothing reads in a recipe that does not sample."""
+    recipe = opened.recipe
     if recipe.prompts is not None and recipe.label is not None:
-        return []
+        return
+    begins = next(key for key in ("candidates", "dataset", "prompts") if getattr(recipe, key) is not None)
+    why, remedy = f"the recipe begins at `{begins}`, and nothing is sampled", "take it out, or begin at `prompts`"
+    if begins == "prompts":
+        why, remedy = "the trainer writes the completions itself, by its own settings", "take it out"
     # the longest answer to evaluate on is taken from here
     read = {"max_tokens"} if recipe.evaluate is not None else set()
-    return [f"`{name}`" for name in Sample.model_fields if name in recipe.sample.model_fields_set - read]
+    if idle := _set_without(read, recipe.sample):
+        yield Problem(f"{opened.path}: sample", f"{idle} changes nothing: {why}", remedy)
+
+
+def _idle_building(opened: Opened) -> Iterator[Problem]:
+    """Settings of ``build`` that nothing reads in a recipe whose datasets are not built of judgments."""
+    recipe, trainer = opened.recipe, opened.recipe.train
+    if recipe.label is not None:
+        return
+    asks = trainer is not None and bool(trainer.labelers())
+    read = {"veto_below"} if asks else set()
+    why = "the recipe begins at `dataset`, and nothing is built"
+    remedy = f"take it out, or begin at `{'prompts' if asks else 'candidates'}`"
+    if recipe.dataset is None and trainer is not None:
+        why, remedy = f"trainer {trainer.kind!r} learns from prompts, and nothing else is built", "take it out"
+        read.add("held_out")
+        if own := sorted((recipe.build.model_fields_set - read) & type(trainer).model_fields.keys()):
+            remedy += f"; the trainer has {', '.join(f'`train.{name}`' for name in own)}"
+    if idle := _set_without(read, recipe.build):
+        yield Problem(f"{opened.path}: build", f"{idle} changes nothing: {why}", remedy)
+
+
+def _set_without(read: Collection[str], settings: Settings) -> str:
+    """The settings that the recipe sets, but for those that something reads."""
+    names = type(settings).model_fields
+    return ", ".join(f"`{name}`" for name in names if name in settings.model_fields_set and name not in read)

@@ -137,6 +137,23 @@ def test_settings_of_sampling_that_nothing_reads_are_named(given: Path) -> None:
     assert not [one for one in warnings(given, "sample={max_tokens: 9}", *trained) if one.startswith("sample")]
 
 
+def test_settings_of_building_that_nothing_reads_are_named(recipe: Path) -> None:
+    """Of prompts some are held out and no pairs are made; a veto is heard by whoever asks a labeler for rewards."""
+    rules = "{kind: rules, rules: {short: {length: words, max: 1}}}"
+    built = "build={min_margin: 0.2, held_out: 0.3, pairs: all, veto_below: 0.4}"
+    assert warnings(recipe, built) == []
+    for kind, asks, more in (("grpo", "reward", ""), ("ppo", "reward", ""), ("selfplay", "labeler", "own")):
+        prompted = ("label=null", "sample={}", f"train={{kind: {kind}, {asks}: {rules}}}", built)
+        found = [one for one in check_recipe(read(recipe, prompted)).warnings if one.where.endswith(": build")]
+        assert [one.what for one in found] == [
+            f"`min_margin`, `pairs` changes nothing: trainer '{kind}' learns from prompts, and nothing else is built"
+        ]
+        assert ("the trainer has `train.min_margin`, `train.pairs`" in found[0].remedy) == bool(more)
+    given = ("label=null", "sample={}", "prompts=null", "dataset=prompts.jsonl", "build.held_out=0.3")
+    (only,) = [one for one in warnings(recipe, *given) if one.startswith("build")]
+    assert only == "build: `held_out` changes nothing: the recipe begins at `dataset`, and nothing is built"
+
+
 @pytest.mark.parametrize(
     "labels",
     [
