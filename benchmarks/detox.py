@@ -126,6 +126,13 @@ def faithfulness(found: Sequence[Sample]) -> tuple[Metric, Metric, Metric]:
     return before, after, pair
 
 
+def changed(before: Metric, after: Metric, less: Metric) -> str:
+    """Two values and the share of the first by which they differ, with its interval; ``less`` is a reduction."""
+    # from 0, so that a reduction of 0 is no -0.0
+    share, low, high = (f"{0.0 - fallen:+.1%}" for fallen in (less.value, less.high, less.low))
+    return f"{before.value:.3f} -> {after.value:.3f} ({share} [{low} {high}])"
+
+
 def _rewards(texts: Sequence[str]) -> list[float]:
     labeler = Classifier(model=str(EXAMPLE / "models/rudeness"), label="nothate", value="logit", threads=1)
 
@@ -145,9 +152,7 @@ def _row(seed: int, run: Path) -> list[str]:
     before, after, pair = faithfulness(told_of)
 
     def change(name: str, reduction: str) -> str:
-        less = found[reduction, "pair"]
-        values = f"{found[name, 'before'].value:.3f} -> {found[name, 'after'].value:.3f}"
-        return f"{values} (-{less.value:.1%} [{less.low:.1%} {less.high:.1%}])"
+        return changed(found[name, "before"], found[name, "after"], found[reduction, "pair"])
 
     better, lower = sum(one.change > 0 for one in told_of), sum(one.change < 0 for one in told_of)
     much = sum(one.change > STRONGLY_BETTER for one in told_of)

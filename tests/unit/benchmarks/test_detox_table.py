@@ -1,0 +1,46 @@
+"""What the detox benchmark says of a change."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from solon.data.records import Metric
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def detox(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The program, which stands beside one that it imports, and finds the example's modules by itself."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import detox
+
+    yield detox
+    for name in ("detox", "pages"):
+        sys.modules.pop(name, None)
+
+
+def metric(value: float, low: float = 0.0, high: float = 1.0) -> Metric:
+    """One of 300 dialogues."""
+    return Metric(name="toxicity", of="pair", value=value, low=low, high=high, n=300)
+
+
+@pytest.mark.parametrize(
+    ("after", "less", "shown"),
+    [
+        (0.1, (0.6, 0.5, 0.7), "0.250 -> 0.100 (-60.0% [-70.0% -50.0%])"),
+        (0.275, (-0.1, -0.25, 0.05), "0.250 -> 0.275 (+10.0% [-5.0% +25.0%])"),
+        (0.25, (0.0, -0.05, 0.05), "0.250 -> 0.250 (+0.0% [-5.0% +5.0%])"),
+    ],
+    ids=["less", "more", "the same"],
+)
+def test_a_change_has_its_own_sign_and_its_interval_goes_up(
+    detox: ModuleType, after: float, less: tuple[float, float, float], shown: str
+) -> None:
+    """A reduction of -10 % is a rise of 10 %, and the upper end of the one is the lower end of the other."""
+    assert detox.changed(metric(0.25), metric(after), metric(*less)) == shown
