@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "solon"
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "safetensors", "unsloth", "litellm", "vllm"}
-SLOW_TO_IMPORT = HEAVY | {"scipy", "matplotlib", "statsmodels", "openai", "anthropic"}
+SLOW_TO_IMPORT = HEAVY | {"scipy", "matplotlib", "statsmodels", "openai", "anthropic", "lm_eval", "sacrebleu"}
 
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
@@ -35,11 +36,12 @@ LAYERS = [
     ["recipe"],
     ["progress", "rundir"],
     ["stages"],
-    ["pipeline", "checking", "planning", "doctor", "exporting", "project"],
+    ["pipeline", "checking", "planning", "doctor", "exporting", "project", "advice"],
     ["cli", "__main__"],
 ]
 
 
+@cache
 def modules() -> dict[str, Path]:
     return {
         ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -58,6 +60,7 @@ def layer_of(module: str) -> int:
     return max(fits)[1]
 
 
+@cache
 def imports(path: Path, *, top_level_only: bool) -> list[str]:
     tree = ast.parse(path.read_text("utf-8"))
     nodes = list(tree.body) if top_level_only else list(ast.walk(tree))

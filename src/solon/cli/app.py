@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from solon.cli import check, constitution, doctor, export, init, ledger, plan, plugins, run, schema
+from solon.cli import advise, check, constitution, doctor, export, init, ledger, plan, plugins, run, schema
 
 app = typer.Typer(
     name="solon",
@@ -20,6 +20,7 @@ app.command("init")(init.init)
 app.add_typer(constitution.app, name="constitution", help="Check, show, list and test constitutions.")
 app.command("check")(check.check)
 app.command("plan")(plan.plan)
+app.command("advise")(advise.advise)
 for verb in run.VERBS:
     app.command(verb.name, help=verb.help)(verb.command)
 app.command("export")(export.export)
