@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from solon.errors import MissingExtra
+from solon.report.text import one_line
+from solon.report.watched import Watched, watched
 
 INK, MUTED, RULE, TRAINING, HELD_OUT, ALARM = "#21201c", "#6f6c64", "#dcd8cd", "#0f6b5c", "#b4571e", "#ad3324"
 _COLOURS = {
@@ -65,6 +69,7 @@ CURVES = (
         "kl", "KL to the reference, nats", (("kl", "training"), ("objective/kl", "training"), ("eval_kl", "held out"))
     ),
     Curve("win_rate", "Win rate against the last round", (("selfplay/win_rate", "held out"),)),
+    Curve("overoptimisation", "Reward and held-out judge", ()),
 )
 
 
@@ -86,6 +91,8 @@ def figures(
         if any(len(points) > 1 for _, points in lines):
             marks = [step for key, _ in curve.series for step in alarms.get(key, ())]
             drawn[curve.name] = _draw(curve.title, lines, marks)
+    if judges := watched(steps):
+        drawn["overoptimisation"] = _draw_watched(judges[0])
     return drawn
 
 
@@ -96,6 +103,52 @@ def _points(steps: Sequence[dict[str, float]], key: str) -> list[tuple[float, fl
 
 
 def _draw(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]], marks: Sequence[float]) -> str:
+    with _figure(title, "step") as (axes, svg):
+        from matplotlib.ticker import MaxNLocator
+
+        for (legend, points), colour in zip(lines, (TRAINING, HELD_OUT), strict=False):
+            marker = "o" if len(points) < 12 else None
+            x, y = zip(*points, strict=True)
+            axes.plot(x, y, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=legend)
+        for step in marks:
+            axes.axvline(step, color=ALARM, linewidth=1.2)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        if len(lines) > 1:
+            axes.legend(frameon=False, fontsize=9, labelcolor=MUTED, handlelength=1.4)
+    return svg.getvalue()
+
+
+def _draw_watched(judge: Watched) -> str:
+    """Proxy on the left scale, gold and the curve through it on the right, over the distance from the reference."""
+    with _figure("Reward and held-out judge", "distance from the reference, √KL") as (axes, svg):
+        proxy = sorted((point.distance, point.proxy) for point in judge.points if point.proxy is not None)
+        handles = (
+            [axes.plot(*zip(*proxy, strict=True), color=TRAINING, linewidth=1.6, label="reward")[0]] if proxy else []
+        )
+        right = axes.twinx()
+        gold = sorted((point.distance, point.gold) for point in judge.points)
+        name = one_line(judge.judge, 24)
+        handles += right.plot(
+            *zip(*gold, strict=True), color=HELD_OUT, linestyle="none", marker="o", markersize=3.5, label=name
+        )
+        if (curve := judge.curve) is not None and curve.fits:
+            along = [gold[-1][0] * place / 60 for place in range(61)]
+            right.plot(along, [curve.at(distance) for distance in along], color=HELD_OUT, linewidth=1.2)
+        if judge.turn is not None and judge.best is not None:
+            right.axvline(judge.turn.distance, color=ALARM, linewidth=1.2)
+        right.tick_params(color=RULE, labelcolor=HELD_OUT, length=3)
+        right.spines[["top", "right", "left", "bottom"]].set_visible(False)
+        axes.legend(handles=handles, frameon=False, fontsize=9, labelcolor=MUTED, handlelength=1.4)
+    return svg.getvalue()
+
+
+@contextmanager
+def _figure(title: str, below: str) -> Iterator[tuple[Any, io.StringIO]]:
+    """The axes to draw on, and where the SVG is when the block is left.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -110,30 +163,21 @@ def _draw(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]], ma
         "font.size": 10,
         "text.color": INK,
     }
+    out = io.StringIO()
     with rc_context(settings):
         figure = Figure(figsize=(4.2, 2.7), layout="constrained")
         axes = figure.add_subplot()
-        for (legend, points), colour in zip(lines, (TRAINING, HELD_OUT), strict=False):
-            marker = "o" if len(points) < 12 else None
-            x, y = zip(*points, strict=True)
-            axes.plot(x, y, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=legend)
-        for step in marks:
-            axes.axvline(step, color=ALARM, linewidth=1.2)
         axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
-        axes.set_xlabel("step", color=MUTED)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.set_xlabel(below, color=MUTED)
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.tick_params(color=RULE, labelcolor=MUTED, length=3)
         axes.grid(axis="y", color=RULE, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.spines["bottom"].set_color(RULE)
-        if len(lines) > 1:
-            axes.legend(frameon=False, fontsize=9, labelcolor=MUTED, handlelength=1.4)
-        out = io.StringIO()
+        yield axes, out
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(out, format="svg", facecolor="white", metadata=nothing)
-    return out.getvalue()
 
 
 def inline(svg: str, name: str, title: str) -> str:

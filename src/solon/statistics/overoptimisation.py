@@ -1,0 +1,217 @@
+"""Where a gold judge's opinion turns while a policy moves away from its reference under a proxy reward.
+
+Gao et al. 2022 (arXiv:2210.10760, section 3.1) find for reinforcement learning, with d the square root of the KL
+divergence from the reference:
+
+    R(d) = d (alpha - beta log d)
+
+above the reference's own reward; it is largest at d = exp(alpha / beta - 1). Far out, and of rewards that have a floor,
+the form no longer holds. So the turning is told without it, by the best curve that rises and then falls, and theirs
+stands beside it. Needs numpy and scipy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from solon.errors import MissingExtra
+
+FEWEST = 6
+"""Points below which nothing is fitted."""
+_RESAMPLES = 499
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Gao et al.'s curve through the gold rewards.
+
+    Attributes:
+        start: the reward at the reference, as fitted.
+        alpha, beta: of their form.
+        peak: the distance at which the curve is highest; ``None`` where it has no top.
+        low, high: its 95 % interval (Fieller 1954 for alpha / beta); ``None`` where the data do not bound it, which
+            they do only where ``beta`` is surely above 0.
+        explained: the share of the variance of the rewards that the curve explains, in [0, 1].
+    """
+
+    start: float
+    alpha: float
+    beta: float
+    peak: float | None
+    low: float | None
+    high: float | None
+    explained: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether it explains half of the variance at least."""
+        return self.explained >= 0.5
+
+    def at(self, distance: float) -> float:
+        """The fitted reward at a distance, which is 0 or more."""
+        if distance <= 0:
+            return self.start
+        return self.start + distance * (self.alpha - self.beta * math.log(distance))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The best curve through the gold rewards that rises and then falls.
+
+    Attributes:
+        distance: where it is highest.
+        low, high: the 95 % interval of that, by resampling residuals.
+        fall: how far it is lower at the largest distance, 0 or more.
+        p_value: how often chance gives as much to a curve that only rises.
+    """
+
+    distance: float
+    low: float
+    high: float
+    fall: float
+    p_value: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether a curve that only rises is out of the question, at 5 %."""
+        return self.p_value < 0.05
+
+
+def turn(distances: Sequence[float], rewards: Sequence[float], *, seed: int = 0) -> Turn | None:
+    """Where the gold reward turns, by unimodal least squares (Stout 2008, Comput. Stat. Data Anal. 53:289).
+
+    Residuals are taken for independent. Those of neighbouring steps of one training are not quite, so that the interval
+    is somewhat too narrow; and it is about this training, not about another seed.
+
+    Args:
+        distances: square roots of the KL divergence in nats a completion, each 0 or more.
+        rewards: the gold reward at each.
+        seed: of the resampling.
+
+    Returns:
+        ``None`` of fewer than ``FEWEST`` points.
+
+    Raises:
+        ValueError: there are more of one than of the other.
+        MissingExtra: scipy is not installed.
+    """
+    _check(distances, rewards)
+    if len(distances) < FEWEST:
+        return None
+    np = _numpy()
+    order = np.argsort(np.asarray(distances, dtype=float), kind="stable")
+    d, r = np.asarray(distances, dtype=float)[order], np.asarray(rewards, dtype=float)[order]
+    fitted, top, gain = _unimodal(r)
+    random = np.random.default_rng(seed)
+    rising = _rising(r)
+    errors, by_chance = _errors(r, fitted), _errors(r, rising)
+    tops, gains = [], []
+    for _ in range(_RESAMPLES):
+        drawn = random.integers(0, len(r), len(r))
+        tops.append(d[_unimodal(fitted + errors[drawn])[1]])
+        gains.append(_unimodal(rising + by_chance[drawn])[2])
+    low, high = (float(end) for end in np.quantile(tops, [0.025, 0.975]))
+    p_value = (1 + sum(one >= gain for one in gains)) / (1 + _RESAMPLES)
+    peak = float(d[top])
+    return Turn(peak, min(low, peak), max(high, peak), float(fitted[top] - fitted[-1]), p_value)
+
+
+def _errors(rewards: Any, fitted: Any) -> Any:
+    """Residuals, made as large as the errors that they are left of: what is fitted follows these with every level."""
+    np = _numpy()
+    residuals = rewards - fitted
+    levels = len(np.unique(np.round(fitted, 12)))
+    return (residuals - residuals.mean()) * math.sqrt(len(rewards) / max(1, len(rewards) - levels))
+
+
+def _rising(rewards: Any) -> Any:
+    from scipy.optimize import isotonic_regression
+
+    return isotonic_regression(rewards).x
+
+
+def _unimodal(rewards: Any) -> tuple[Any, int, float]:
+    """The best fit that rises and then falls, where it is highest, and by how much it is better than one that rises."""
+    np = _numpy()
+    n = len(rewards)
+    best, rising = (math.inf, rewards, 0), _rising(rewards)
+    for place in range(n):
+        fitted = np.concatenate([_rising(rewards[: place + 1]), _rising(rewards[place + 1 :][::-1])[::-1]])
+        squares = float(((rewards - fitted) ** 2).sum())
+        if squares < best[0] - 1e-12:
+            best = (squares, fitted, place)
+    squares, fitted, _ = best
+    return fitted, int(fitted.argmax()), float(((rewards - rising) ** 2).sum()) - squares
+
+
+def gao(distances: Sequence[float], rewards: Sequence[float]) -> Curve | None:
+    """Fits Gao et al.'s form by least squares.
+
+    Args:
+        distances: square roots of the KL divergence in nats a completion, each 0 or more; not all the same.
+        rewards: the gold reward at each.
+
+    Returns:
+        ``None`` where there are fewer than ``FEWEST`` points, or they do not determine the curve.
+
+    Raises:
+        ValueError: there are more of one than of the other.
+        MissingExtra: scipy is not installed.
+    """
+    _check(distances, rewards)
+    if len(distances) < FEWEST:
+        return None
+    np = _numpy()
+    from scipy.special import stdtrit
+
+    d, r = np.asarray(distances, dtype=float), np.asarray(rewards, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bent = np.where(d > 0, -d * np.log(d), 0.0)
+    design = np.column_stack([np.ones(len(d)), d, bent])
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        return None
+    found, *_ = np.linalg.lstsq(design, r, rcond=None)
+    freedom = len(d) - design.shape[1]
+    squares, whole = float(((r - design @ found) ** 2).sum()), float(((r - r.mean()) ** 2).sum())
+    covariance = squares / freedom * np.linalg.inv(design.T @ design)
+    start, alpha, beta = (float(each) for each in found)
+    ratio = alpha / beta if beta > 0 else None
+    quantile = float(stdtrit(freedom, 0.975))
+    ends = None if ratio is None else _fieller(alpha, beta, covariance[1:, 1:].tolist(), quantile)
+    low, high = (None, None) if ends is None else map(_distance, ends)
+    explained = max(0.0, 1 - squares / whole) if whole else 0.0
+    return Curve(start, alpha, beta, None if ratio is None else _distance(ratio), low, high, explained)
+
+
+def _check(distances: Sequence[float], rewards: Sequence[float]) -> None:
+    if len(distances) != len(rewards):
+        raise ValueError(f"{len(distances)} distances and {len(rewards)} rewards")
+
+
+def _numpy() -> Any:
+    try:
+        import numpy as np
+        import scipy  # noqa: F401 - numpy may come with something else
+    except ImportError as error:
+        raise MissingExtra("the fit of over-optimisation", "report") from error
+    return np
+
+
+def _distance(ratio: float) -> float:
+    return math.exp(min(ratio - 1, 700.0))
+
+
+def _fieller(alpha: float, beta: float, covariance: list[list[float]], quantile: float) -> tuple[float, float] | None:
+    """The interval of alpha / beta (Fieller 1954, J. R. Stat. Soc. B 16:175); ``None`` where it is not bounded."""
+    (aa, ab), (_, bb) = covariance
+    g = quantile**2 * bb / beta**2
+    if g >= 1:
+        return None
+    ratio = alpha / beta
+    middle = (ratio - g * ab / bb) / (1 - g) if bb else ratio
+    inside = aa - 2 * ratio * ab + ratio**2 * bb - g * (aa - ab**2 / bb if bb else 0.0)
+    half = quantile / (beta * (1 - g)) * math.sqrt(max(0.0, inside))
+    return middle - half, middle + half
