@@ -16,7 +16,7 @@ from solon.trainers.backends import INSTALL, Machine, choose
 from solon.trainers.base import Policy
 
 TRAIN = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
-REPORT = ("matplotlib", "scipy", "statsmodels")
+REPORT = ("matplotlib", "sacrebleu", "scipy", "statsmodels")
 OF_PLUGINS = {
     "openai": "openai",
     "anthropic": "anthropic",
@@ -24,6 +24,7 @@ OF_PLUGINS = {
     "vllm": "vllm",
     "panel": "crowd-kit",
     "verify": "math-verify",
+    "eval": "lm-eval",
 }
 """Extras that one kind of plugin needs, and only where a recipe has it, with the package that each brings."""
 

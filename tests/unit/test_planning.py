@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,36 @@ def test_a_recipe_that_begins_at_a_dataset_is_planned_from_its_evaluation(folder
     (folder / "recipe.yaml").write_text("\n".join(lines).replace("candidates: candidates.jsonl", "dataset: data"))
     judge = "{kind: win_rate, judge: {kind: pairwise, judge: {kind: scripted, model: other}}}"
     assert requests(folder, f"evaluate.with=[{judge}]") == [("evaluate", "policy", 10), ("evaluate", "other", 20)]
+
+
+def test_judges_of_every_evaluator_are_counted(folder: Path) -> None:
+    """Two answers to each of 5 prompts: under each of 2 principles for a rating, and once whether they refuse."""
+    judge = "judge: {kind: scripted, model: other}"
+    rating = f"{{kind: rating, judge: {{kind: rating, {judge}}}}}"
+    assert requests(folder, f"evaluate.with=[{rating}]")[2:] == [("evaluate", "other", 20)]
+    assert requests(folder, f"evaluate.with=[{{kind: refusals, {judge}}}]")[2:] == [("evaluate", "other", 10)]
+    assert requests(folder, "evaluate.with=[refusals]")[2:] == []
+
+
+def test_prompts_that_an_evaluator_brings_are_counted(folder: Path) -> None:
+    """Of 30 rows 20 are answered by both policies, and the judge reads these 40 answers and 20 that people labelled.
+
+    Twenty prompts for people to read are answered by both.
+    """
+    marks = {"Violence": False}
+    row = {"response_0": "a", "response_1": "b", "is_response_0_safe": False, "is_response_1_safe": True}
+    row |= {"safer_response_id": 1, "response_0_severity_level": 1, "response_1_severity_level": 0}
+    row |= {"response_0_harm_category": marks, "response_1_harm_category": marks}
+    lines = "".join(json.dumps({"prompt": f"s{n}", **row}) + "\n" for n in range(30))
+    (folder / "safe.jsonl").write_text(lines)
+    judge = "{kind: rating, principles: all, judge: {kind: scripted, model: other}}"
+    safety = f"{{kind: safety, data: safe.jsonl, by: {judge}, labelled: 20}}"
+    assert requests(folder, f"evaluate.with=[{safety}]")[1:] == [
+        ("evaluate", "policy", 10),
+        ("evaluate", "policy", 40),
+        ("evaluate", "other", 60),
+    ]
+    assert requests(folder, "evaluate.with=[qualitative]")[1:] == [
+        ("evaluate", "policy", 10),
+        ("evaluate", "policy", 40),
+    ]

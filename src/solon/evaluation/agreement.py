@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import Field
 
-from solon.data.records import Candidates, Completion, Judgment, Metric
-from solon.data.verdicts import order_consistency
+from solon.data.records import Candidates, Completion, Judgment, Metric, Principle
 from solon.errors import DataError
 from solon.evaluation.base import Decoding, Evaluator, Evidence
-from solon.evaluation.comparison import Preferred, by_id, compare, comparisons, preferred
+from solon.evaluation.comparison import (
+    Comparison,
+    Preferred,
+    asked_alone,
+    by_id,
+    compare,
+    comparisons,
+    preferred,
+)
+from solon.evaluation.orders import by_prompt, consistency, first_slot, tables_of_orders
 from solon.evaluation.paired import metric
-from solon.evaluation.win_rate import consistency
 from solon.labelers.base import Labeler
 from solon.models.base import ChatModel
 from solon.plugins.registry import AnyLabeler
-from solon.statistics.estimates import wilson
+from solon.statistics.clustered import Table, clustered_share, coefficients
+
+_DECIDED = ("first", "second")
 
 
 class Agreement(Evaluator):
@@ -26,9 +36,12 @@ class Agreement(Evaluator):
 
     ``order_consistency`` is the share of compared pairs, under each principle, on which both orders do not contradict
     each other; ``first_slot_wins`` the share of comparisons that the completion shown first won (.5 is no bias);
-    ``agreement`` how often the labels and another labeler prefer the same one, of the pairs on which both prefer one.
-    ``{kind: human, file: ...}`` as the other labeler measures how far people agree; pairs that nobody judged are no
-    failures, and ``method`` says how many there are.
+    ``agreement`` how often the labels and another labeler prefer the same one, of the pairs on which both prefer one,
+    and ``agreement/<principle>`` the same under each that both were asked about alone.
+    ``kappa/...``, ``alpha/...`` and ``ac1/...`` say how far that is from what chance would give: Cohen's kappa,
+    Krippendorff's alpha and Gwet's AC1, 0 for chance and 1 for full agreement; between the two orders a tie is a
+    verdict of its own. ``{kind: human, file: ...}`` as the other labeler measures how far people agree; pairs that
+    nobody judged are no failures, and ``method`` says how many there are.
 
     Attributes:
         other: the other labeler, such as ``rules``; ``with`` in a recipe. Without one there is no ``agreement``.
@@ -57,52 +70,97 @@ class Agreement(Evaluator):
             raise DataError("agreement measures labels, and this run has none: take it out of `evaluate`")
         metrics = []
         if any(len(judgment.options) == 2 for judgment in evidence.judgments):
-            counts = order_consistency(evidence.judgments)
-            slot = wilson(counts.first_slot_wins, counts.decided)
-            metrics = [
-                consistency("order_consistency", "labels", evidence.judgments),
-                metric("first_slot_wins", "labels", slot, counts.decided, note="50 % is no preference for a slot"),
-            ]
+            whole = consistency("order_consistency", "labels", evidence.judgments)
+            slot = first_slot("first_slot_wins", "labels", evidence.judgments)
+            metrics = [whole, slot, *_coefficients("order_consistency", tables_of_orders(evidence.judgments))]
         if self.other is not None:
-            metrics.append(await _agreement(self.other, evidence))
+            metrics += await _agreement(self.other, evidence)
         return metrics
 
 
-async def _agreement(other: Labeler, evidence: Evidence) -> Metric:
-    labeled = list(_labeled(evidence))
-    asked = await asyncio.gather(
-        *(compare(other, group.prompt, first, second, evidence.constitution) for group, first, second, _ in labeled)
-    )
-    told = [(label, one.preferred) for (*_, label), one in zip(labeled, asked, strict=True)]
-    decided = [(label, said) for label, said in told if label in _DECIDED and said in _DECIDED]
-    failed = sum("failed" in pair for pair in told)
-    label_ties, other_ties = (sum(pair[side] == "tie" for pair in told) for side in (0, 1))
-    agreed = sum(label == said for label, said in decided)
-    note = f"with {other.name}, where both prefer one; {label_ties:,} ties of the labels, {other_ties:,} of the other"
-    # a labeler that need not answer everything, such as people's verdicts in a file: no answer is no failure
-    if not_asked := sum("not_asked" in pair for pair in told):
-        note += f"; {not_asked:,} pairs not asked about"
+@dataclass(frozen=True)
+class _Pair:
+    """Two completions that the labels compare or rate, and what they say of them."""
+
+    group: Candidates
+    first: Completion
+    second: Completion
+    labels: tuple[Judgment, ...]
+
+
+async def _agreement(other: Labeler, evidence: Evidence) -> list[Metric]:
+    """Over all principles together, and under each that both were asked about alone."""
+    pairs = list(_labeled(evidence))
+    both = [(pair.group.prompt, pair.first, pair.second) for pair in pairs]
+    asked = await compare(other, both, evidence.constitution)
+    principles = by_id(evidence.constitution)
     account = other.account()
+    more = ""
     if account is not None:
         for one in asked:
             account.add(one.judgments)
         if isinstance(said_of_all := account.summary().get("note"), str):
-            note += f"; {said_of_all}"
-    return metric("agreement", "labels", wilson(agreed, len(decided)), len(decided), failed=failed, note=note)
+            more = f"; {said_of_all}"
+    told = [(pair, _of(pair, pair.labels, principles), one.preferred) for pair, one in zip(pairs, asked, strict=True)]
+    metrics = _of_verdicts("agreement", other, told, more)
+    for principle in _asked_by_both(pairs, asked):
+        alone = [
+            (pair, _of(pair, _under(principle, pair.labels), principles), _of(pair, said, principles))
+            for pair, one in zip(pairs, asked, strict=True)
+            if (said := _under(principle, one.judgments))
+        ]
+        metrics += _of_verdicts(f"agreement/{principle}", other, alone, "")
+    return metrics
 
 
-_DECIDED = ("first", "second")
+def _of_verdicts(
+    name: str, other: Labeler, told: Sequence[tuple[_Pair, Preferred, Preferred]], more: str
+) -> list[Metric]:
+    """The share on which both prefer the same, and the coefficients, of what the labels and the other one say."""
+    tables: dict[str, Counter[tuple[str, str]]] = {}
+    for pair, label, said in told:
+        if label in _DECIDED and said in _DECIDED:
+            tables.setdefault(pair.group.prompt.id, Counter())[label, said] += 1
+    verdicts = [(label, said) for _, label, said in told]
+    label_ties, other_ties = (sum(pair[side] == "tie" for pair in verdicts) for side in (0, 1))
+    note = f"with {other.name}, where both prefer one; {label_ties:,} ties of the labels, {other_ties:,} of the other"
+    # a labeler that need not answer everything, such as people's verdicts in a file: no answer is no failure
+    if not_asked := sum("not_asked" in pair for pair in verdicts):
+        note += f"; {not_asked:,} pairs not asked about"
+    clusters = [(sum(table[same, same] for same in _DECIDED), table.total()) for table in tables.values()]
+    n, failed = sum(items for _, items in clusters), sum("failed" in pair for pair in verdicts)
+    share = metric(name, "labels", clustered_share(clusters), n, failed=failed, note=note + more)
+    return [share, *_coefficients(name, list(tables.values()))]
 
 
-def _labeled(evidence: Evidence) -> Iterator[tuple[Candidates, Completion, Completion, Preferred]]:
-    """Every pair of completions that the labels compare or rate, with the one they prefer."""
-    principles = by_id(evidence.constitution)
-    judged: dict[str, list[Judgment]] = {}
-    for judgment in evidence.judgments:
-        judged.setdefault(judgment.prompt, []).append(judgment)
+def _coefficients(name: str, tables: Sequence[Table]) -> list[Metric]:
+    n = sum(count for table in tables for count in table.values())
+    return [
+        metric(f"{coefficient}/{name}", "labels", estimate, n, unit="score", note="1 is full agreement, 0 chance")
+        for coefficient, estimate in coefficients(tables).items()
+    ]
+
+
+def _of(pair: _Pair, judgments: Sequence[Judgment], principles: dict[str, Principle]) -> Preferred:
+    return preferred(judgments, pair.first.id, principles)
+
+
+def _under(principle: str, judgments: Iterable[Judgment]) -> list[Judgment]:
+    return [judgment for judgment in judgments if judgment.principles == (principle,)]
+
+
+def _asked_by_both(pairs: Sequence[_Pair], asked: Sequence[Comparison]) -> list[str]:
+    """Principles that the labels and the other labeler were each asked about one at a time."""
+    other = asked_alone(judgment for one in asked for judgment in one.judgments)
+    return [name for name in asked_alone(judgment for pair in pairs for judgment in pair.labels) if name in other]
+
+
+def _labeled(evidence: Evidence) -> Iterator[_Pair]:
+    """Every pair of completions that the labels compare or rate."""
+    judged = by_prompt(evidence.judgments)
     for group in evidence.candidates:
         for number, first in enumerate(group.completions):
             for second in group.completions[number + 1 :]:
                 compared = comparisons(judged.get(group.prompt.id, ()), first.id, second.id)
                 if compared and first.text != second.text:
-                    yield group, first, second, preferred(compared, first.id, principles)
+                    yield _Pair(group, first, second, compared)

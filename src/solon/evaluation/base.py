@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from solon.data.records import Candidates, Completion, Constitution, Judgment, Metric, Prompt
 from solon.labelers.base import Labeler
@@ -12,6 +12,11 @@ from solon.models.base import ChatModel
 from solon.plugins.base import Plugin
 
 Decoding = Literal["sample", "greedy"]
+Which = Literal["before", "after"]
+Answering: TypeAlias = Callable[[Which, Sequence[Prompt], Decoding], Awaitable[list[Completion | None]]]
+"""The answer of the untrained or the trained policy to each prompt; ``None`` where it gave none."""
+Keeping: TypeAlias = Callable[[str, Sequence[Mapping[str, Any]]], None]
+"""A name, and rows of JSON values."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,10 @@ class Pair:
     prompt: Prompt
     before: Completion
     after: Completion
+
+
+def _forgotten(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """For evidence outside of a run."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +45,21 @@ class Evidence:
         labeler: what labeled the training data; ``None`` when the recipe began at a dataset, or at a reward.
         rewards: whoever the policy learned from while it trained.
         candidates, judgments: the labeled training data.
+        answers: asks a policy about prompts of an evaluator's own, through the ledger and at the recipe's settings.
+        policies: the models themselves, untrained and trained; empty where neither is at hand.
+        keep: writes what an evaluator has to show besides its metrics into ``evaluation/<name>.jsonl`` of the run.
     """
 
     constitution: Constitution
     pairs: dict[Decoding, tuple[Pair, ...]]
-    log_probs: Callable[[Literal["before", "after"], tuple[tuple[Prompt, Completion], ...]], list[float]] | None = None
+    log_probs: Callable[[Which, tuple[tuple[Prompt, Completion], ...]], list[float]] | None = None
     labeler: Labeler | None = None
     rewards: tuple[Labeler, ...] = ()
     candidates: tuple[Candidates, ...] = field(default=())
     judgments: tuple[Judgment, ...] = field(default=())
+    answers: Answering | None = None
+    policies: Mapping[Which, ChatModel] = field(default_factory=dict)
+    keep: Keeping = _forgotten
 
     @property
     def teachers(self) -> tuple[Labeler, ...]:
@@ -64,6 +79,31 @@ class Evaluator(Plugin):
 
     def models(self) -> tuple[ChatModel, ...]:
         """Every chat model it asks."""
+        return ()
+
+    def examiners(self, label: Labeler | None) -> tuple[Labeler, ...]:
+        """Whom it asks about the answers: ``solon plan`` counts them. By default the labelers among its settings.
+
+        Args:
+            label: who labels in the recipe, for an evaluator that falls back on them.
+        """
+        del label
+        return tuple(part for part in self.parts() if isinstance(part, Labeler))
+
+    def own_prompts(self) -> tuple[Prompt, ...]:
+        """The prompts that it brings, for both policies to answer.
+
+        Raises:
+            DataError: they cannot be read.
+        """
+        return ()
+
+    def own_candidates(self) -> tuple[Candidates, ...]:
+        """Answers that it brings, about which its examiners are asked too.
+
+        Raises:
+            DataError: they cannot be read.
+        """
         return ()
 
     async def evaluate(self, evidence: Evidence) -> list[Metric]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from solon.data.records import (
@@ -19,6 +21,7 @@ from solon.data.records import (
 )
 from solon.data.verdicts import verdict
 from solon.labelers.base import Labeler
+from solon.labelers.votes import share
 
 Preferred = Literal["first", "second", "tie", "failed", "not_asked"]
 
@@ -39,18 +42,33 @@ class Comparison:
 
 
 async def compare(
-    labeler: Labeler, prompt: Prompt, first: Completion, second: Completion, constitution: Constitution
-) -> Comparison:
-    """Asks a labeler which of two completions is better, under every principle that applies.
+    labeler: Labeler, pairs: Sequence[tuple[Prompt, Completion, Completion]], constitution: Constitution
+) -> list[Comparison]:
+    """Asks a labeler which of two completions is better, of each pair, under every principle that applies.
 
     Judges are asked in both orders; an order-dependent verdict is a tie. Of a labeler that rates, the higher score is
-    better under each principle. ``solon.data.verdicts`` says how principles come together.
+    better under each principle. ``solon.data.verdicts`` says how principles come together. As when it labels, the
+    labeler has a last look at all that was said (``Labeler.conclude``).
     """
-    if first.text == second.text:
-        return Comparison("tie", identical=True)
-    judgments = await labeler.examine(Candidates(prompt=prompt, completions=(first, second)), constitution)
-    compared = comparisons(judgments, first.id, second.id)
-    return Comparison(preferred(compared, first.id, by_id(constitution)), compared)
+    asked = [pair for pair in pairs if pair[1].text != pair[2].text]
+    found = await asyncio.gather(
+        *(
+            labeler.examine(Candidates(prompt=prompt, completions=(first, second)), constitution)
+            for prompt, first, second in asked
+        )
+    )
+    revise = labeler.conclude(lambda: chain.from_iterable(found))
+    if revise is not None:
+        found = [tuple(map(revise, judgments)) for judgments in found]
+    principles, said = by_id(constitution), iter(found)
+
+    def told(first: Completion, second: Completion) -> Comparison:
+        if first.text == second.text:
+            return Comparison("tie", identical=True)
+        compared = comparisons(next(said), first.id, second.id)
+        return Comparison(preferred(compared, first.id, principles), compared)
+
+    return [told(first, second) for _, first, second in pairs]
 
 
 def preferred(judgments: Sequence[Judgment], first: str, principles: Mapping[str, Principle]) -> Preferred:
@@ -95,14 +113,24 @@ def _placed(ranking: Judgment, option: str) -> Judgment:
 
 def _compared(one: Judgment, other: Judgment) -> Judgment:
     match one.outcome, other.outcome:
-        case Scored(scores=(a, *_)), Scored(scores=(b, *_)):
-            share = 0.5 if a == b else float(a > b)
-            outcome: Scored | Failed = Scored(scores=(share, 1.0 - share))
+        case Scored() as mine, Scored() as its:
+            # a logit and a share have in common that both say a share
+            a, b = (scored.scores[0] if mine.scale == its.scale else share(scored) for scored in (mine, its))
+            better = 0.5 if a == b else float(a > b)
+            outcome: Scored | Failed = Scored(scores=(better, 1.0 - better))
         case (Failed() as failed, _) | (_, Failed() as failed):
             outcome = failed
         case _:
-            raise AssertionError("a Scored outcome has at least one score")
+            raise AssertionError("a revision compares nothing, and was left out")
     return one.model_copy(update={"options": one.options + other.options, "outcome": outcome})
+
+
+def asked_alone(judgments: Iterable[Judgment]) -> list[str]:
+    """The principles that were asked one at a time, in that order; none when there is only one, or any were mixed."""
+    asked = list(dict.fromkeys(judgment.principles for judgment in judgments))
+    if len(asked) < 2 or any(len(principles) != 1 for principles in asked):
+        return []
+    return [principles[0] for principles in asked]
 
 
 def by_id(constitution: Constitution) -> dict[str, Principle]:

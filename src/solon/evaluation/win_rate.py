@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar
 
 from solon.data.records import Judgment, Metric
-from solon.data.verdicts import order_consistency
 from solon.errors import DataError
+from solon.evaluation import examiner
 from solon.evaluation.base import Decoding, Evaluator, Evidence, Pair
-from solon.evaluation.comparison import Comparison, Preferred, by_id, compare, preferred
+from solon.evaluation.comparison import Comparison, Preferred, asked_alone, by_id, compare, preferred
+from solon.evaluation.orders import consistency
 from solon.evaluation.paired import metric, named, pairs_of
 from solon.labelers.base import Labeler
 from solon.models.base import ChatModel
@@ -18,7 +18,6 @@ from solon.plugins.registry import AnyLabeler
 from solon.statistics.estimates import mean_bca, sign_test, wilson
 from solon.statistics.length_control import length_controlled
 
-SAME_JUDGE = "which also labeled or rewarded"
 _POINTS: dict[Preferred, float] = {"first": 1.0, "tie": 0.5, "second": 0.0}
 
 
@@ -50,12 +49,14 @@ class WinRate(Evaluator):
         """Every chat model that the judge asks, if it has one of its own."""
         return self.judge.models() if self.judge else ()
 
+    def examiners(self, label: Labeler | None) -> tuple[Labeler, ...]:
+        """The judge, or who labels."""
+        judge = self.judge or label
+        return () if judge is None else (judge,)
+
     def warnings(self, evidence: Evidence) -> list[str]:
         """Says so when the judge, or a model that it asks, has also labeled or rewarded."""
-        judge = self._judge(evidence)
-        if not same_judge(judge, evidence.teachers):
-            return []
-        return [f"win_rate is judged by {judge.name}, {SAME_JUDGE}: it favours what it taught"]
+        return examiner.warnings("win_rate", self._judge(evidence), evidence)
 
     async def evaluate(self, evidence: Evidence) -> list[Metric]:
         """``win_rate``, one for each principle that is asked alone, and how far the judge depends on the order.
@@ -65,16 +66,13 @@ class WinRate(Evaluator):
         """
         judge = self._judge(evidence)
         pairs = pairs_of(evidence, self.decoding, "win_rate")
-        compared = await asyncio.gather(
-            *(compare(judge, pair.prompt, pair.after, pair.before, evidence.constitution) for pair in pairs)
-        )
-        note = f"judge {judge.name}"
-        if same_judge(judge, evidence.teachers):
-            note += f", {SAME_JUDGE}"
+        answers = [(pair.prompt, pair.after, pair.before) for pair in pairs]
+        compared = await compare(judge, answers, evidence.constitution)
+        note = examiner.note(judge, evidence)
         name = named("win_rate", self.decoding)
         metrics = [_win_rate(name, [one.preferred for one in compared], sum(one.identical for one in compared), note)]
         principles = by_id(evidence.constitution)
-        for principle in _asked_alone(compared):
+        for principle in asked_alone(_judgments(compared)):
             # pairs of the same text are left out: nobody knows whether the judge would have been asked
             told = [
                 preferred(own, pair.after.id, principles)
@@ -92,29 +90,6 @@ class WinRate(Evaluator):
         if judge is None:
             raise DataError("win_rate has no judge: this recipe has no labeler to fall back on, so give `judge`")
         return judge
-
-
-def same_judge(judge: Labeler, teachers: Iterable[Labeler]) -> bool:
-    """Whether a judge is one of the teachers, or asks a model that one of them asks, for whatever it is asked."""
-    taught = list(teachers)
-    known = [_which(model) for teacher in taught for model in teacher.models()]
-    return any(judge.identity() == teacher.identity() for teacher in taught) or any(
-        _which(model) in known for model in judge.models()
-    )
-
-
-def _which(model: ChatModel) -> dict[str, object]:
-    """A model apart from how it is read: a classifier that rewards by a logit may measure by a probability."""
-    described = model.describe()
-    weights = {name: described.get(name) for name in ("content", "adapter")}
-    return weights if weights["content"] is not None else described
-
-
-def consistency(name: str, of: Literal["pair", "labels"], judgments: Sequence[Judgment], note: str = "") -> Metric:
-    """The share of compared pairs (under each principle) on which both orders do not contradict each other."""
-    counts = order_consistency(judgments)
-    n = counts.consistent + counts.order_dependent
-    return metric(name, of, wilson(counts.consistent, n), n, failed=counts.failed, note=note)
 
 
 def _win_rate(name: str, told: Sequence[Preferred], identical: int, note: str) -> Metric:
@@ -148,14 +123,6 @@ def _length_controlled(name: str, pairs: Sequence[Pair], told: Sequence[Preferre
     if estimate is None:
         return []
     return [metric(f"length_controlled/{name}", "pair", estimate, len(decided), note=note)]
-
-
-def _asked_alone(compared: Sequence[Comparison]) -> list[str]:
-    """The principles that were asked one at a time, in that order; none when there is only one, or any were mixed."""
-    asked = list(dict.fromkeys(judgment.principles for judgment in _judgments(compared)))
-    if len(asked) < 2 or any(len(principles) != 1 for principles in asked):
-        return []
-    return [principles[0] for principles in asked]
 
 
 def _judgments(compared: Sequence[Comparison]) -> list[Judgment]:

@@ -47,7 +47,7 @@ class Panel(Labeler):
         vote: ``majority``: the side that most members are on, and of ratings the median. ``mean``: the mean of their
             probabilities or ratings. ``weighted``: each vote counts as much as its member proves reliable: accuracies
             are estimated from how the members agree over the whole stage (Dawid & Skene 1979; needs three members and
-            the ``panel`` extra). Until the stage ends, and outside of one, it is the majority's.
+            the ``panel`` extra). Until all is asked, and for a live reward, where it never is, it is the majority's.
         min_votes: members that must give a verdict for the panel to have one; more than half of them when left out. A
             member that failed casts no vote.
     """

@@ -145,3 +145,12 @@ def rating_messages(question: Question, *, form: Form = "bare") -> tuple[Message
     (response,) = shown.options
     user = fill(template("rating_user"), code=shown.code, prompt=shown.prompt, response=response)
     return conversation(system, user)
+
+
+def refusal_messages(question: Question, *, form: Form = "bare") -> tuple[Message, ...]:
+    """The conversation that asks whether one option declines what was asked: ``A`` if it does, else ``B``."""
+    shown = material(question)
+    how = answer_form(form, key="verdict", what="the letter", value="the letter as a string")
+    (response,) = shown.options
+    user = fill(template("refusal_user"), code=shown.code, prompt=shown.prompt, response=response)
+    return conversation(fill(template("refusal_system"), form=how), user)

@@ -13,7 +13,6 @@ from solon.data.split import is_held_out
 from solon.evaluation.agreement import Agreement
 from solon.evaluation.base import Evaluator
 from solon.evaluation.comparison import comparisons
-from solon.evaluation.win_rate import WinRate
 from solon.labelers.base import Labeler
 from solon.planning.crowd import Crowd, crowds_of
 from solon.planning.known import knowing
@@ -166,9 +165,15 @@ async def _evaluate(recipe: Recipe, plan: Evaluate, trial: Trial, crowd: Crowd) 
         complete(policy, one.prompt, temperature=plan.temperature, top_p=plan.top_p, max_tokens=longest, seed=0)
         for one in crowd.sample
     )
+    purpose = Purpose("evaluate", "answers", {name_of(policy): "policy"})
     # the untrained and the trained policy
-    times = 2 * len(decodings) * crowd.times
-    await trial.done(Purpose("evaluate", "answers", {name_of(policy): "policy"}), answers, times)
+    await trial.done(purpose, answers, 2 * len(decodings) * crowd.times)
+    own = (
+        complete(policy, prompt, temperature=plan.temperature, top_p=plan.top_p, max_tokens=longest, seed=0)
+        for measure in plan.measures
+        for prompt in measure.own_prompts()
+    )
+    await trial.done(purpose, own, 2)
 
 
 async def _measure(
@@ -187,19 +192,13 @@ async def _measure(
     longest = recipe.evaluate.max_tokens or recipe.sample.max_tokens
     both = tuple(Completion(text=unwritten(longest, number), model="policy") for number in (1, 2))
     pairs = [Candidates(prompt=one.prompt, completions=both) for one in found.held_out.sample]
-    for labeler in _examiners(measure, label):
-        await trial.judged(purpose, labeler, pairs, found.held_out.times_for(labeler))
-
-
-def _examiners(measure: Evaluator, label: Labeler | None) -> Iterator[Labeler]:
-    """The labelers that a measure asks about the answers of both policies."""
-    if isinstance(measure, WinRate) and measure.judge is None:
-        if label is not None:
-            yield label
-        return
-    for name in type(measure).model_fields:
-        if isinstance(value := getattr(measure, name), Labeler):
-            yield value
+    own = [Candidates(prompt=prompt, completions=both) for prompt in measure.own_prompts()]
+    own += measure.own_candidates()
+    for labeler in measure.examiners(label):
+        if measure.needs:
+            await trial.judged(purpose, labeler, pairs, found.held_out.times_for(labeler))
+        if own:
+            await trial.judged(purpose, labeler, own, 1.0)
 
 
 def _compared(labeled: Sequence[Labeled]) -> Iterator[Candidates]:

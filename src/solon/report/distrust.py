@@ -11,6 +11,7 @@ from solon.report.label_doubts import FAILED_SHARE, label_doubts
 from solon.report.rows import Row, rows
 from solon.report.summary import Built, Summary
 from solon.report.text import one_line, shorten_paths
+from solon.report.watched import watched
 from solon.report.wording import change, counted, label, lower_first, number, p_value, share
 
 # Where a number becomes worth a sentence. None of them hides anything: the number itself is in the report either way.
@@ -19,6 +20,9 @@ SMALL_N = 100
 _DROPPED_SHARE = 0.3
 _LENGTH_FACTOR = 1.5
 _LARGE_KL = 10.0
+_REPEATED = 0.1
+_OF_GROUPS = {"distinct_1", "distinct_2", "distinct_3", "self_bleu", "compression", "word_entropy", "repeated_answers"}
+"""Metrics whose items are groups of answers, of which there are always few."""
 _SENTENCE = 600
 
 
@@ -36,6 +40,7 @@ def distrust(summary: Summary, today: dt.date | None = None) -> tuple[str, ...]:
     found = [
         *_degraded(wholes),
         *alarm_doubt(summary),
+        *_turned(summary),
         *_given_warnings(summary),
         *_chance(wholes),
         *_thin(wholes),
@@ -61,6 +66,12 @@ def _degraded(table: tuple[Row, ...]) -> Iterator[str]:
             yield f"{label(row.name)} got worse{by}{_test(row)}: training cost something here."
 
 
+def _turned(summary: Summary) -> Iterator[str]:
+    for judge in watched(summary.steps):
+        if judge.best is not None:
+            yield f"{judge.sentence} The last checkpoint is not the best one: stop there, or hold the policy closer."
+
+
 def _chance(table: tuple[Row, ...]) -> Iterator[str]:
     for row in table:
         if row.verdict == "unclear" and row.change != 0:
@@ -76,7 +87,7 @@ def _chance(table: tuple[Row, ...]) -> Iterator[str]:
 def _thin(table: tuple[Row, ...]) -> Iterator[str]:
     for row in table:
         metric = row.metrics[-1]
-        if 0 < metric.n < SMALL_N:
+        if 0 < metric.n < SMALL_N and row.base not in _OF_GROUPS:
             yield f"{label(row.name)} rests on {counted(metric.n, 'item')} only."
         worst = max(row.metrics, key=lambda each: each.failed)
         if worst.failed > FAILED_SHARE * (worst.n + worst.failed):
@@ -92,6 +103,9 @@ def _symptoms(table: tuple[Row, ...]) -> Iterator[str]:
             if factor > _LENGTH_FACTOR or 0 < factor < 1 / _LENGTH_FACTOR:
                 how = f"{factor:.1f} times as long" if factor > 1 else f"cut to {number(factor)} of their length"
                 yield f"Answers are {how}: a judge that likes that length would see an improvement in it alone."
+        more = row.verdict == "changed" and row.change is not None and row.change > 0
+        if row.base == "repeated_answers" and more and row.after is not None and row.after.value > _REPEATED:
+            yield f"Answers repeat each other: {number(row.after.value)} of them say what another says ({change(row)})."
         metric = row.metrics[-1]
         if row.base == "kl" and metric.unit == "nats" and metric.value > _LARGE_KL:
             far = number(metric.value, metric.unit)

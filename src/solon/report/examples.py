@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from solon.report.rows import less_is_better
+from solon.report.rows import less_is_better, neither_is_better
 from solon.report.summary import Example
 
 Kind = Literal["improved", "degraded", "unchanged", "unjudged"]
@@ -37,7 +37,7 @@ def kind_of(example: Example) -> Kind:
     known = [
         (before, after, less_is_better(name))
         for name, (before, after) in example.changes.items()
-        if before is not None and after is not None
+        if before is not None and after is not None and not neither_is_better(name)
     ]
     if not known:
         return "unjudged"
@@ -52,7 +52,12 @@ def marks(example: Example, which: Literal["before", "after"]) -> tuple[Mark, ..
     for name, held in example.changes.items():
         mine = held[0] if which == "before" else held[1]
         is_part, unwanted = "/" in name.removesuffix("/greedy"), less_is_better(name)
-        if mine is None or (unwanted and not mine) or (is_part and not unwanted and held == (True, True)):
+        if (
+            mine is None
+            or neither_is_better(name)
+            or (unwanted and not mine)
+            or (is_part and not unwanted and held == (True, True))
+        ):
             continue
         found.append(Mark(name, mine is not unwanted))
     return tuple(found)

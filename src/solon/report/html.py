@@ -23,11 +23,13 @@ from solon.report.curves import CURVES, inline
 from solon.report.distrust import distrust
 from solon.report.examples import groups, marks
 from solon.report.facts import costs, given_candidates, total
+from solon.report.grades import by_group
 from solon.report.headline import headline
 from solon.report.label_facts import label_told
 from solon.report.rows import rows
 from solon.report.summary import Summary
 from solon.report.text import excerpt, one_line, shorten_paths
+from solon.report.watched import watched
 from solon.report.wording import change, counted, difference, dollars, label, number, p_value, reasons, share, span
 
 MOST_BYTES = 2_000_000
@@ -55,8 +57,10 @@ def html(summary: Summary, figures: Mapping[str, str] | None = None, note: str =
             rows=rows(summary.metrics)[: _CAPS["rows"]],
             doubts=distrust(summary)[: _CAPS["list"]],
             groups=groups(summary.examples),
+            sides=by_group(summary.graded),
             curves=curves,
             note=note,
+            judges=[judge.sentence for judge in watched(summary.steps)],
             alarms=alarm_tables(summary),
             labels=labels.facts[: _CAPS["list"]],
             tables=labels.tables[: _CAPS["tables"]],

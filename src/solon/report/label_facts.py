@@ -5,7 +5,8 @@ What was not measured is not mentioned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from solon.data.records import Metric
 from solon.report.account_facts import told_of
@@ -15,6 +16,7 @@ from solon.report.summary import Summary
 from solon.report.tables import Fact, Table, Told
 from solon.report.text import one_line
 from solon.report.wording import (
+    coefficient,
     correlation,
     counted,
     dollars,
@@ -31,6 +33,8 @@ _OF_THE_STAGE = {"order_consistency", "first_slot_wins"}
 """Metrics of the labels that the label stage has counted already, on the same judgments."""
 
 _BATCHES_NAMED = 5
+_CALLED = {"kappa": "kappa", "alpha": "alpha", "ac1": "AC1"}
+_COEFFICIENT = re.compile(rf"(?:{'|'.join(_CALLED)})/(?P<of>.+)")
 
 
 def label_told(summary: Summary) -> Told:
@@ -45,7 +49,13 @@ def label_told(summary: Summary) -> Told:
         if labeled.account:
             told.add(told_of(labeled.account))
     known = _OF_THE_STAGE if labeled is not None and labeled.pairs else set()
-    told.facts += [_metric(one) for one in of_judges(summary.metrics) if one.of == "pair" or one.name not in known]
+    measured = of_judges(summary.metrics)
+    told.facts += [
+        _metric(one)
+        for one in measured
+        if _COEFFICIENT.match(one.name) is None and (one.of == "pair" or one.name not in known)
+    ]
+    told.facts += _beyond_chance(measured)
     if labeled is not None:
         told.facts += [*_prices(labeled), *_batches(labeled), *_cost(labeled)]
         told.tables = [*_voters(labeled.votes), *_canary_table(labeled.canaries), *told.tables]
@@ -129,6 +139,25 @@ def _metric(metric: Metric) -> Fact:
     text = f"{number(metric.value, metric.unit)}{interval} on {metric.n:,}{failed}{f', {note}' if note else ''}"
     name, _, part = lower_first(label(metric.name)).partition(": ")
     return Fact("examiner", f"{name} in {part}: {text}") if metric.of == "pair" else Fact(name, text)
+
+
+def _beyond_chance(measured: Sequence[Metric]) -> Iterator[Fact]:
+    """The coefficients of each share, together: .9 of agreement is much, or what chance gives."""
+    found: dict[str, list[Metric]] = {}
+    for metric in measured:
+        if (match := _COEFFICIENT.match(metric.name)) is not None:
+            found.setdefault(match["of"], []).append(metric)
+    for of, metrics in found.items():
+        said = [f"{_CALLED[one.name.partition('/')[0]]} {_coefficient(one)}" for one in metrics]
+        name, _, principle = of.partition("/")
+        under = f"under {one_line(principle, 60)}: " if principle else ""
+        called = "order" if name == "order_consistency" else name
+        yield Fact(called, f"{under}{', '.join(said)} on {metrics[0].n:,}; 0 is what chance gives")
+
+
+def _coefficient(metric: Metric) -> str:
+    interval = "" if metric.low == metric.high else f" [{coefficient(metric.low)} to {coefficient(metric.high)}]"
+    return f"{coefficient(metric.value)}{interval}"
 
 
 def _prices(labeled: Labeled) -> Iterator[Fact]:

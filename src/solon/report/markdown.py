@@ -11,12 +11,14 @@ from solon.report.curves import CURVES
 from solon.report.distrust import distrust
 from solon.report.examples import Group, groups
 from solon.report.facts import cost_facts, data_facts
+from solon.report.grades import Graded
 from solon.report.headline import headline
 from solon.report.label_facts import label_told
 from solon.report.rows import Row, rows
 from solon.report.summary import Example, Summary
 from solon.report.tables import Table
 from solon.report.text import excerpt, one_line, shorten_paths, visible
+from solon.report.watched import watched
 from solon.report.wording import change, counted, label, number, p_value, span
 
 _SHOWN = 2
@@ -34,7 +36,8 @@ def markdown(summary: Summary, figures: Iterable[str] = ()) -> str:
         "\n".join(_table(rows(summary.metrics))),
         _bullets("What to distrust", distrust(summary)),
         *_examples(groups(summary.examples)),
-        _section("Training", [*_curves(drawn), *map(_small_table, alarm_tables(summary))]),
+        _section("Side by side", [_side_by_side(one) for one in summary.graded]),
+        _section("Training", [*_curves(drawn), *_judges(summary), *map(_small_table, alarm_tables(summary))]),
         _bullets("How the labels were made", [f"{fact.name}: {fact.text}" for fact in labels.facts]),
         *map(_small_table, labels.tables),
         _bullets("Data", [f"{fact.name}: {fact.text}" for fact in data_facts(summary)]),
@@ -65,6 +68,10 @@ def _curves(drawn: Collection[str]) -> Iterator[str]:
     for each in CURVES:
         if each.name in drawn:
             yield f"![{each.title}](figures/{each.name}.svg)"
+
+
+def _judges(summary: Summary) -> list[str]:
+    return [escaped(f"Held-out judge {judge.sentence}") for judge in watched(summary.steps)]
 
 
 def _bullets(title: str, lines: Sequence[str]) -> str:
@@ -114,6 +121,16 @@ def _examples(found: Sequence[Group]) -> Iterator[str]:
 def _example(example: Example) -> str:
     texts = (("Prompt", example.prompt.text), ("Before", example.before.text), ("After", example.after.text))
     return "\n\n".join(f"{name}:\n\n{fenced(excerpt(text, _TEXT))}" for name, text in texts)
+
+
+def _side_by_side(one: Graded) -> str:
+    shown: list[tuple[str, str | None, float | None]] = [("Prompt", one.answers.prompt, None)]
+    shown += [("Before", one.answers.before, one.before), ("After", one.answers.after, one.after)]
+    parts = [f"**{escaped(one.answers.group)}**"]
+    for name, text, grade in shown:
+        graded = "" if grade is None else f" (grade {grade:g})"
+        parts.append(f"{name}{graded}:\n\n{fenced(excerpt('(no answer)' if text is None else text, _TEXT))}")
+    return "\n\n".join([*parts, *([f"Note: {escaped(one.note)}"] if one.note else [])])
 
 
 def _constitution(summary: Summary) -> str:

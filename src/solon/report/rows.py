@@ -11,10 +11,10 @@ from solon.data.records import Metric
 
 Verdict = Literal["improved", "degraded", "changed", "unclear", "none"]
 
-# What more of it means, by the first or last part of the metric's name. What is not listed is neither good nor bad by
+# What more of it means, by the metric's name or its first or last part. What is not listed is neither good nor bad by
 # itself: a longer answer or a larger divergence is a price or a symptom, and the reader decides.
-_MORE_IS_BETTER = {"compliance", "accuracy", "win_rate", "rating"}
-_LESS_IS_BETTER = {"toxicity", "unsafe", "cut_off"}
+_MORE_IS_BETTER = {"compliance", "accuracy", "win_rate", "rating", "grade", "lm_eval", "refusals/harmful"}
+_LESS_IS_BETTER = {"toxicity", "unsafe", "cut_off", "over_refusals"}
 
 ALPHA = 0.05
 """A difference counts as more than chance when its p-value is below this, or its 95 % interval leaves out no change."""
@@ -84,7 +84,7 @@ class Row:
             return "unclear"
         if less_is_better(self.name):
             return "improved" if direction < 0 else "degraded"
-        if self.base in _MORE_IS_BETTER or self.is_win_rate:
+        if {self.base, self.name} & _MORE_IS_BETTER or self.is_win_rate:
             return "improved" if direction > 0 else "degraded"
         return "changed"
 
@@ -95,6 +95,11 @@ class Row:
             nothing = 0.0 if self.change is not None else 0.5
             return not self.pair.low <= nothing <= self.pair.high
         return self.before is not None and self.after is not None and not overlap(self.before, self.after)
+
+
+def neither_is_better(name: str) -> bool:
+    """Whether it depends on the prompt what is right: some ought to be refused."""
+    return name.split("/")[0] == "refusals" and not name.endswith("/harmful")
 
 
 def less_is_better(name: str) -> bool:

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from pydantic import Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from solon.data.artifacts import json_lines, read_jsonl
-from solon.data.records import Checkpoint, Completion, Constitution, Metric, Noun, Prompt, Usage
+from solon.data.records import Checkpoint, Completion, Constitution, Metric, Noun, Prompt, RatingScale, Usage
 from solon.errors import DataError, Problem
 from solon.evaluation.base import Decoding
+from solon.evaluation.paired import paired_means
+from solon.report.grades import Graded, compared, graded, of_other_answers
 from solon.report.labeled import Labeled, Part
 from solon.report.reading import parse, read_json, read_text
 
@@ -123,6 +125,8 @@ class Summary(Noun):
         versions: of Python and the packages that matter.
         outputs: SHA-256 of every artifact but the report, by its path in the run directory.
         steps: one mapping a logged training step, in the order logged; ``step`` is always among its keys.
+        graded: the answers side by side, with what people said of them in ``grades.csv``.
+        other_grades: rows of that file that are about answers which the run no longer has.
     """
 
     name: str
@@ -140,6 +144,8 @@ class Summary(Noun):
     steps: tuple[dict[str, float], ...] = ()
     metrics: tuple[Metric, ...] = ()
     examples: tuple[Example, ...] = ()
+    graded: tuple[Graded, ...] = ()
+    other_grades: NonNegativeInt = 0
 
 
 class _Stage(Part):
@@ -169,6 +175,8 @@ def summarise(run_dir: Path) -> Summary:
     run = parse(_Run, read_json(run_file), str(run_file), "run record")
     trained = _part(Trained, "train", run.stages, run_file)
     evaluated = _part(Evaluated, "evaluate", run.stages, run_file)
+    scale = run.constitution.rating if run.constitution is not None else RatingScale()
+    people = graded(run_dir, scale) if evaluated else ()
     recipe_file = run_dir / "recipe.yaml"
     return Summary(
         name=run.name,
@@ -190,8 +198,10 @@ def summarise(run_dir: Path) -> Summary:
         trained=trained,
         evaluated=evaluated,
         steps=_steps(run_dir / "checkpoints" / trained.checkpoint.trainer / "metrics.jsonl") if trained else (),
-        metrics=_metrics(run_dir / "evaluation" / "metrics.json") if evaluated else (),
+        metrics=(*(_metrics(run_dir / "evaluation" / "metrics.json") if evaluated else ()), *_of_people(people)),
         examples=_examples(run_dir / "evaluation" / "samples.jsonl") if evaluated else (),
+        graded=people,
+        other_grades=of_other_answers(run_dir) if people else 0,
     )
 
 
@@ -232,6 +242,12 @@ def _metrics(path: Path) -> tuple[Metric, ...]:
     return tuple(
         parse(Metric, item, str(path), f"metric (number {number})") for number, item in enumerate(value, start=1)
     )
+
+
+def _of_people(found: tuple[Graded, ...]) -> list[Metric]:
+    """The mean of the grades that people gave, where they did."""
+    pairs = compared(found)
+    return paired_means("grade", pairs, "score", "by people who were not told whose answer it is") if pairs else []
 
 
 def _examples(path: Path) -> tuple[Example, ...]:

@@ -20,6 +20,16 @@ _LABELS = {
     "first_slot_wins": "First shown wins",
     "toxicity": "Toxicity",
     "rating": "Rating",
+    "grade": "Grade by people",
+    "unsafe": "Unsafe answers",
+    "distinct_1": "Distinct words",
+    "distinct_2": "Distinct pairs of words",
+    "distinct_3": "Distinct triples of words",
+    "self_bleu": "Self-BLEU",
+    "compression": "Compression",
+    "lm_eval": "lm-eval",
+    "refusals": "Refusals",
+    "over_refusals": "Over-refusals",
 }
 
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from solon.data.artifacts import read_jsonl, write_json, writing_jsonl
 from solon.data.prompts import read_prompts
-from solon.data.records import Checkpoint, Completion, Judgment, Metric, Prompt, Usage
+from solon.data.records import Checkpoint, Completion, Judgment, Metric, Prompt
 from solon.data.split import is_held_out, split_key
 from solon.errors import DataError, StageIncomplete
-from solon.evaluation.base import Decoding, Evidence, Pair
+from solon.evaluation.base import Decoding, Evidence, Keeping, Pair, Which
 from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
 from solon.plugins.base import Location, located
 from solon.recipe import Evaluate, Recipe
 from solon.stages.label import candidates
-from solon.stages.run import Run, Stage, policy_model, stage, window
-from solon.stages.sample import complete, reasons, remedies, seed_of
+from solon.stages.policies import Policies
+from solon.stages.run import Run, Stage, policy_model, stage
+from solon.stages.sample import reasons, remedies
 from solon.stages.watch import Watch
-from solon.stream import Stream
 
 
 def evaluate(run: Run) -> None:
@@ -37,7 +37,8 @@ def evaluate(run: Run) -> None:
     assert plan is not None
     assert recipe.policy is not None
     checkpoint = Checkpoint.model_validate(run.directory.summary("train")["checkpoint"])
-    prompts = held_out_prompts(recipe, _given(run))
+    given = _given(run)
+    prompts = held_out_prompts(recipe, given)
     before = policy_model(recipe.policy)
     after = trained_model(run, checkpoint)
     inputs = {
@@ -56,7 +57,9 @@ def evaluate(run: Run) -> None:
     again = run.directory.summary("evaluate").get("unavailable", 0) > 0
     with stage(run, "evaluate", inputs, needs=plan.measures, again=again) as work:
         if work is not None:
-            asyncio.run(_evaluate(run, work, plan, prompts, before, after))
+            held_out = {split_key(prompt) for prompt in prompts}
+            trained_on = frozenset(key for prompt in given if (key := split_key(prompt)) not in held_out)
+            asyncio.run(_evaluate(run, work, plan, prompts, (before, after), trained_on))
 
 
 def _given(run: Run) -> list[Prompt]:
@@ -126,21 +129,27 @@ def trained_model(run: Run, checkpoint: Checkpoint) -> Transformers:
 
 
 async def _evaluate(
-    run: Run, work: Stage, plan: Evaluate, prompts: Sequence[Prompt], before: Transformers, after: Transformers
+    run: Run,
+    work: Stage,
+    plan: Evaluate,
+    prompts: Sequence[Prompt],
+    both: tuple[Transformers, Transformers],
+    trained_on: frozenset[str],
 ) -> None:
     decodings: list[Decoding] = list(dict.fromkeys(need for measure in plan.measures for need in measure.needs))
     decodings = decodings or ["sample"]
     pairs: dict[Decoding, tuple[Pair, ...]] = {}
     watch = Watch()
-    models = (before, after, *examiners(run.recipe))
+    models = (*both, *examiners(run.recipe))
     async with run.stream("evaluate", *models, on_event=watch, keeps_worth=True) as stream:
         watch.stream = stream
+        policies = Policies(run, stream, *both, trained_on)
         with run.progress.stage("evaluate", 2 * len(decodings) * len(prompts), "answers") as bar:
-            answers: dict[tuple[str, Decoding], list[Completion | str]] = {}
-            for name, model in (("before", before), ("after", after)):
+            answers: dict[tuple[Which, Decoding], list[Completion | str]] = {}
+            for name in policies.models:
                 for decoding in decodings:
                     answers[name, decoding] = []
-                    async for _, one in _answered(run, stream, plan, model, prompts, decoding):
+                    async for one in policies.answered(name, prompts, decoding):
                         answers[name, decoding].append(one)
                         bar.advance(failed=isinstance(one, str))
         for decoding in decodings:
@@ -153,14 +162,15 @@ async def _evaluate(
             )
             lost = len(prompts) - len(pairs[decoding])
             if lost > run.recipe.max_failed * len(prompts):
-                both = (*answers["before", decoding], *answers["after", decoding])
-                missing = Counter(one for one in both if isinstance(one, str))
+                asked = (*answers["before", decoding], *answers["after", decoding])
+                missing = Counter(one for one in asked if isinstance(one, str))
                 raise StageIncomplete(
                     f"{lost} of {len(prompts)} held-out prompts lack an answer of one model or both "
                     f"({reasons(missing)}), more than max_failed {run.recipe.max_failed:.0%} allows; "
                     f"{remedies(missing)}"
                 )
-        evidence = _evidence(run, pairs, before, after)
+        kept: dict[str, list[Mapping[str, Any]]] = {}
+        evidence = _evidence(run, pairs, policies, lambda name, rows: kept.setdefault(name, []).extend(rows))
         metrics: list[Metric] = []
         warnings: list[str] = []
         with run.progress.stage("measure", len(plan.measures), "evaluators") as bar:
@@ -189,10 +199,13 @@ async def _evaluate(
                     },
                 }
             )
-    said = [answer for group in answers.values() for answer in group if isinstance(answer, Completion)]
+    for shown_by, rows in kept.items():
+        with writing_jsonl(work.file(f"evaluation/{shown_by}.jsonl")) as write:
+            for row in rows:
+                write(row)
     work.summary.update(
         prompts=len(prompts),
-        usage=sum((one.usage for one in said), Usage()).model_dump(),
+        usage=policies.usage.model_dump(),
         cost_usd=round(stream.worth(), 6),
         unavailable=stream.tally.unavailable,
         warnings=warnings,
@@ -209,36 +222,17 @@ def _refuse_failures(metrics: Sequence[Metric], limit: float) -> None:
             )
 
 
-def _answered(
-    run: Run, stream: Stream, plan: Evaluate, model: Transformers, prompts: Sequence[Prompt], decoding: Decoding
-) -> AsyncIterator[tuple[Prompt, Completion | str]]:
-    """Each prompt with its answer, in the order of the prompts, or with why there is none."""
-
-    async def answer(prompt: Prompt) -> Completion | str:
-        return await complete(
-            model,
-            prompt,
-            temperature=plan.temperature if decoding == "sample" else 0.0,
-            top_p=plan.top_p if decoding == "sample" else 1.0,
-            max_tokens=plan.max_tokens or run.recipe.sample.max_tokens,
-            seed=seed_of(run.recipe.seed, prompt, -1),
-        )
-
-    return stream.map(answer, prompts, window=window(model))
-
-
-def _evidence(run: Run, pairs: dict[Decoding, tuple[Pair, ...]], before: Transformers, after: Transformers) -> Evidence:
-    def log_probs(which: Literal["before", "after"], completions: tuple[tuple[Prompt, Completion], ...]) -> list[float]:
-        model = before if which == "before" else after
-        return model.log_probs([(prompt.messages, completion.text) for prompt, completion in completions])
-
+def _evidence(run: Run, pairs: dict[Decoding, tuple[Pair, ...]], policies: Policies, keep: Keeping) -> Evidence:
     judged, trainer = run.recipe.label is not None, run.recipe.train
     return Evidence(
         constitution=run.constitution,
         pairs=pairs,
-        log_probs=log_probs,
+        log_probs=policies.log_probs,
         labeler=run.recipe.label,
         rewards=trainer.teachers() if trainer is not None else (),
         candidates=tuple(candidates(run)) if judged else (),
         judgments=tuple(read_jsonl(run.path / "judgments.jsonl", Judgment)) if judged else (),
+        answers=policies.answers,
+        policies=policies.models,
+        keep=keep,
     )

@@ -26,7 +26,7 @@ class Estimate:
     method: str
 
 
-def wilson(successes: float, n: int) -> Estimate:
+def wilson(successes: float, n: float) -> Estimate:
     """A share with its score interval (Wilson 1927), which holds near 0 and 1 where the normal one does not.
 
     Of nothing (``n`` 0) nothing is known: 0 in [0, 1], for a reader who looks at ``n`` first.

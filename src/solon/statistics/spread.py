@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from solon.errors import MissingExtra
-from solon.statistics.estimates import RESAMPLES, Estimate
+from solon.statistics.estimates import RESAMPLES, Estimate, Z
 
 if TYPE_CHECKING:
     import numpy as np
 
-Method = Literal["BCa", "percentile"]
+Method = Literal["BCa", "percentile", "normal"]
 Statistic = Callable[..., Any]
 """Columns of numbers, then ``axis``: the statistic along it, as numpy's do."""
 
@@ -33,7 +33,8 @@ def bootstrapped(
     Args:
         columns: of the same length, at least one row; rows are drawn whole.
         statistic: takes the columns as arrays, and ``axis``.
-        method: ``percentile`` for statistics that jump, such as quantiles, on which BCa's correction goes astray.
+        method: ``percentile``, or ``normal`` (the value and 1.96 times the deviation of the resamples), for statistics
+            that jump, such as quantiles, on which BCa's correction goes astray.
         seed: of the resampling.
         resamples: how many.
 
@@ -62,9 +63,11 @@ def bootstrapped(
             n_resamples=resamples,
             batch=max(1, 4_000_000 // len(arrays[0])),  # at most 32 MB at a time
             rng=np.random.default_rng(seed),
-            method=method,
-        ).confidence_interval
-    low, high = float(found.low), float(found.high)
+            method="percentile" if method == "normal" else method,
+        )
+    half = Z * float(found.standard_error)
+    ends = (value - half, value + half) if method == "normal" else found.confidence_interval
+    low, high = map(float, ends)
     if not (math.isfinite(low) and math.isfinite(high)):
         return Estimate(value, value, value, "resamples tell nothing, no interval")
     return Estimate(value, low, high, f"{method} bootstrap, {resamples} resamples")
@@ -93,6 +96,38 @@ def quantile(share: float) -> Statistic:
         return np.quantile(values, share, axis=axis)
 
     return of
+
+
+def quantile_by_rank(values: Sequence[float], share: float) -> Estimate:
+    """A quantile with the interval between two ranks of the values that hold it, whatever the distribution.
+
+    How likely the value of a rank lies above the quantile is a matter of the binomial distribution alone; ranks are
+    interpolated to 2.5 % at each end (Hettmansperger and Sheather 1986, Statistics and Probability Letters 4:75, who
+    do it for the median). Where even the outermost values do not hold it so often, the interval is the value itself.
+
+    Args:
+        values: at least one.
+        share: of all that lie below, in (0, 1).
+
+    Raises:
+        ValueError: there are no values.
+        MissingExtra: scipy is not installed.
+    """
+    if not values:
+        raise ValueError("a statistic of no values")
+    try:
+        import numpy as np
+        from scipy.special import bdtr
+    except ImportError as error:
+        raise MissingExtra("the interval of a statistic", "report") from error
+    ordered, n = np.sort(np.asarray(values, dtype=float)), len(values)
+    value = float(np.quantile(ordered, share))
+    below = bdtr(np.arange(n + 1), n, share)  # of k: P(at most k values lie below the quantile)
+    ranks = np.interp([0.025, 0.975], below, np.arange(1, n + 2))
+    if below[0] > 0.025 or ranks[1] > n:
+        return Estimate(value, value, value, "too few values, no interval")
+    low, high = (float(end) for end in np.interp(ranks, np.arange(1, n + 1), ordered))
+    return Estimate(value, min(low, value), max(high, value), "interval of ranks")
 
 
 def difference(statistic: Statistic) -> Statistic:

@@ -2,105 +2,25 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import ValidationError
 
-from solon.data.records import (
-    Candidates,
-    Completion,
-    Constitution,
-    Failed,
-    Judgment,
-    Metric,
-    Principle,
-    Prompt,
-    Question,
-    Scored,
-    Usage,
-)
+from evaluating import CONSTITUTION, MATHS, POLITE, SHORT, Compares, evidence, said, shown
+from solon.data.records import Completion, Constitution, Prompt, Usage
 from solon.errors import DataError
 from solon.evaluation.accuracy import Accuracy
 from solon.evaluation.agreement import Agreement
 from solon.evaluation.base import Evidence, Pair
 from solon.evaluation.compliance import Compliance
+from solon.evaluation.examiner import SAME_JUDGE
 from solon.evaluation.kl import KL
 from solon.evaluation.length import Length
-from solon.evaluation.win_rate import SAME_JUDGE, WinRate
-from solon.labelers.base import Labeler
+from solon.evaluation.win_rate import WinRate
 from solon.labelers.rules import Rules
 
-SHORT = Principle(id="short", text="Be short.")
-POLITE = Principle(id="polite", text="Be polite.")
-MATHS = Principle(id="maths", text="Show the sum.", topics=("maths",))
-CONSTITUTION = Constitution(name="c", principles=(SHORT,))
-
-
-class Compares(Labeler):
-    """A labeler without a model, which compares two completions in both orders by a fixed taste.
-
-    ``shorter`` prefers the shorter text, ``slot`` the one shown first, ``mute`` fails; a text with "?" fails anyone.
-    """
-
-    kind: ClassVar[str] = "compares"
-
-    @property
-    def options(self) -> int:
-        """Two."""
-        return 2
-
-    taste: Literal["shorter", "longer", "slot", "mute"] = "shorter"
-
-    async def label(self, question: Question) -> Judgment:
-        """By its taste."""
-        first, second = (len(option.text) for option in question.options)
-        share = {"shorter": first < second, "longer": first > second, "slot": True, "mute": False}[self.taste]
-        outcome: Scored | Failed = Scored(scores=(float(share), 1.0 - share))
-        if self.taste == "mute" or any("?" in option.text for option in question.options):
-            outcome = Failed(reason="unparseable", raw="hm")
-        return question.judged(outcome, labeler=self.name)
-
-    def questions(self, candidates: Candidates, constitution: Constitution) -> list[Question]:
-        """Every pair in both orders under every principle that applies."""
-        applying = [one for one in constitution.principles if one.applies_to(candidates.prompt.topic)]
-        asked = [
-            Question(prompt=candidates.prompt, principles=(principle,), options=(first, second))
-            for principle in applying
-            for number, first in enumerate(candidates.completions)
-            for second in candidates.completions[number + 1 :]
-        ]
-        return [order for question in asked for order in (question, question.reversed())]
-
-
-def said(text: str, **fields: Any) -> Completion:
-    """A completion of a policy."""
-    return Completion(text=text, model="policy", temperature=1.0, **fields)
-
-
-def evidence(
-    answers: Sequence[tuple[str, str]],
-    *,
-    references: Sequence[str | None] | None = None,
-    constitution: Constitution = CONSTITUTION,
-    decoding: Literal["sample", "greedy"] = "sample",
-    **fields: Any,
-) -> Evidence:
-    """Prompt n was answered ``answers[n] = (before, after)``."""
-    references = references or [None] * len(answers)
-    pairs = tuple(
-        Pair(Prompt.of(f"prompt {number}", reference=reference), said(before), said(after))
-        for number, ((before, after), reference) in enumerate(zip(answers, references, strict=True))
-    )
-    return Evidence(constitution=constitution, pairs={decoding: pairs}, **fields)
-
-
-def shown(metrics: Sequence[Metric]) -> list[tuple[str, str, float, int, int]]:
-    """Name, of, value, n and failed of each metric."""
-    return [(metric.name, metric.of, round(metric.value, 6), metric.n, metric.failed) for metric in metrics]
-
-
 RULES = {"polite": {"forbidden": ["duh"]}, "right": {"answer": "contains"}}
+POLITE_RULES = {"kind": "rules", "rules": {"polite": RULES["polite"]}}
 
 
 async def test_compliance_counts_each_rule_and_all_of_them() -> None:
@@ -347,61 +267,6 @@ async def test_win_rate_without_any_judge_is_an_error() -> None:
     """The recipe began at a dataset and names nobody."""
     with pytest.raises(DataError, match="so give `judge`"):
         await WinRate().evaluate(evidence([("a", "b")]))
-
-
-async def labels(labeler: Labeler, groups: Sequence[Sequence[str]]) -> Evidence:
-    """Training data in which prompt n was answered with the texts ``groups[n]``."""
-    candidates = tuple(
-        Candidates(prompt=Prompt.of(f"prompt {number}"), completions=tuple(said(text) for text in texts))
-        for number, texts in enumerate(groups)
-    )
-    judgments = [judgment for group in candidates for judgment in await labeler.examine(group, CONSTITUTION)]
-    return Evidence(
-        constitution=CONSTITUTION, pairs={}, labeler=labeler, candidates=candidates, judgments=tuple(judgments)
-    )
-
-
-POLITE_RULES = {"kind": "rules", "rules": {"polite": {"forbidden": ["duh"]}}}
-
-
-async def test_agreement_counts_pairs_on_which_both_prefer_one() -> None:
-    """Both take 'a' over 'duh'; of 'polite' and 'duh' one takes the shorter; 'b' and 'cc' are a tie of the rules."""
-    facts = await labels(Compares(), [("a", "duh"), ("polite", "duh"), ("b", "cc"), ("?", "duh")])
-    consistency, slot, agreement = await Agreement.model_validate({"with": POLITE_RULES}).evaluate(facts)
-    assert shown([consistency, slot, agreement]) == [
-        ("order_consistency", "labels", 1.0, 3, 1),
-        ("first_slot_wins", "labels", 0.5, 6, 0),
-        ("agreement", "labels", 0.5, 2, 1),
-    ]
-    assert "0 ties of the labels, 1 of the other" in agreement.method
-
-
-async def test_a_labeler_that_prefers_a_slot_is_seen() -> None:
-    """It wins every comparison, and no pair is decided."""
-    facts = await labels(Compares(taste="slot"), [("a", "bb"), ("c", "dd")])
-    consistency, slot, agreement = await Agreement.model_validate({"with": POLITE_RULES}).evaluate(facts)
-    assert (consistency.value, slot.value, slot.n, agreement.n) == (0.0, 1.0, 4, 0)
-
-
-async def test_labels_that_rate_have_no_order() -> None:
-    """Rules against a comparison: shorter is polite here, so both agree on every pair that rules decide."""
-    rules = Rules.model_validate({"rules": {"polite": RULES["polite"]}})
-    facts = await labels(rules, [("a", "duh", "bb"), ("x", "x")])
-    (agreement,) = await Agreement(**{"with": Compares()}).evaluate(facts)
-    assert shown([agreement]) == [("agreement", "labels", 1.0, 2, 0)]
-
-
-async def test_agreement_without_another_labeler_measures_the_order_only() -> None:
-    """The default costs nothing."""
-    facts = await labels(Compares(), [("a", "bb")])
-    assert [metric.name for metric in await Agreement().evaluate(facts)] == ["order_consistency", "first_slot_wins"]
-    assert Agreement().needs == ()
-
-
-async def test_agreement_without_labels_is_a_clear_error() -> None:
-    """A recipe that begins at a dataset has none."""
-    with pytest.raises(DataError, match="this run has none"):
-        await Agreement().evaluate(Evidence(constitution=CONSTITUTION, pairs={}))
 
 
 def test_settings_of_every_evaluator_come_back_as_they_were() -> None:

@@ -482,7 +482,8 @@ async def test_agreement_with_people_is_one_line_of_a_recipe(folder: Path) -> No
         for options, scores in (((one, other), (1.0, 0.0)), ((other, one), (0.0, 1.0)))
     )
     evidence = Evidence(constitution=ONE, pairs={}, candidates=(candidates,), judgments=judgments)
-    *_, agreement = await Agreement(**{"with": people}).evaluate(evidence)
+    metrics = await Agreement(**{"with": people}).evaluate(evidence)
+    (agreement,) = [metric for metric in metrics if metric.name == "agreement"]
     assert (agreement.value, agreement.n, agreement.failed) == (0.5, 2, 0)
     assert agreement.method.endswith(
         "with human, where both prefer one; 0 ties of the labels, 0 of the other; 1 pairs not asked about; "
@@ -498,5 +499,6 @@ async def test_agreement_compares_rankings_with_people(folder: Path) -> None:
         Scored(scores=(0.9, 0.5, 0.1)), labeler="ranking"
     )
     evidence = Evidence(constitution=ONE, pairs={}, candidates=(candidates,), judgments=(ranked,))
-    (agreement,) = await Agreement(**{"with": people}).evaluate(evidence)
+    metrics = await Agreement(**{"with": people}).evaluate(evidence)
+    (agreement,) = [metric for metric in metrics if metric.name == "agreement"]
     assert (agreement.value, agreement.n, agreement.failed) == (0.5, 2, 0)

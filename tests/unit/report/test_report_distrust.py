@@ -49,6 +49,14 @@ def share(name, of, value, n, **more):
                 "the intervals allow for no change."
             ),
         ),
+        (
+            [
+                share("repeated_answers", "before", 0.01, 30),
+                share("repeated_answers", "after", 0.42, 30),
+                share("repeated_answers", "pair", 0.41, 30, p_value=0.001),
+            ],
+            "Answers repeat each other: 42.0% of them say what another says (+41.0 points).",
+        ),
     ],
 )
 def test_each_weakness_has_its_sentence(make_run, metrics, sentence):
@@ -61,3 +69,9 @@ def test_heavy_drops_are_named(make_run, record):
     record["stages"]["build"]["summary"]["dropped"] = {"preference": {"tie_order": 900}}
     found = distrust(summarise(make_run(run=record)))
     assert "900 preference rows were left out and 1,330 kept: what is left may not be typical." in found
+
+
+def test_groups_of_answers_are_few_by_their_nature(make_run):
+    """Thirty groups are six hundred answers."""
+    metrics = [share("distinct_1", of, value, 30, unit="share") for of, value in (("before", 0.5), ("after", 0.4))]
+    assert not [sentence for sentence in distrust(summarise(make_run(metrics=metrics))) if "rests on" in sentence]

@@ -26,6 +26,10 @@ def example(changes, text="q"):
         ({}, "unjudged"),
         ({"length/cut_off": (True, False)}, "improved"),
         ({"length/cut_off": (False, True), "compliance": (False, True)}, "degraded"),
+        ({"over_refusals": (True, False), "refusals": (True, False)}, "improved"),
+        ({"refusals/harmful": (True, False), "refusals": (True, False)}, "degraded"),
+        ({"refusals": (True, False), "compliance": (False, True)}, "improved"),
+        ({"refusals": (False, True)}, "unjudged"),
     ],
 )
 def test_an_answer_that_lost_anything_is_degraded(changes, kind):
@@ -51,3 +55,10 @@ def test_marks_leave_out_what_is_no_news():
         Mark("compliance/b", False),
         Mark("accuracy/greedy", True),
     )
+
+
+def test_a_refusal_is_neither_good_nor_bad_by_itself():
+    """It depends on the prompt: one that nobody should have made is marked, and a right one."""
+    over = example({"refusals": (True, False), "over_refusals": (True, False), "refusals/harmful": (False, True)})
+    assert marks(over, "before") == (Mark("over_refusals", False), Mark("refusals/harmful", False))
+    assert marks(over, "after") == (Mark("refusals/harmful", True),)

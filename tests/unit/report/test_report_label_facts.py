@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from label_summaries import CANARIES, LISTED, STATED, share
-from solon.data.records import Usage
+from solon.data.records import Metric, Usage
 from solon.report.label_facts import label_told
 from solon.report.labeled import Labeled
+from solon.report.rows import rows
 from solon.report.summary import Summary, summarise
 
 
@@ -147,3 +148,29 @@ def test_what_the_stage_counted_is_not_told_again_by_an_evaluator(run_dir) -> No
     """``agreement`` counts the same judgments again for its order consistency; the agreement itself is its own."""
     names = [fact.name for fact in label_told(summarise(run_dir)).facts]
     assert names == ["labeled by", "order", "first slot", "agreement", "examiner"]
+
+
+def test_coefficients_of_agreement_stand_together_and_not_in_the_table_of_numbers() -> None:
+    """Under each principle that both were asked about alone, too."""
+
+    def coefficient(name: str, value: float) -> Metric:
+        return Metric(
+            name=name, of="labels", value=value, low=value - 0.05, high=value + 0.05, n=1200, unit="score", method="x"
+        )
+
+    metrics = [
+        coefficient("kappa/order_consistency", 0.5),
+        *(coefficient(f"{name}/agreement/polite", 0.7) for name in ("kappa", "alpha", "ac1")),
+    ]
+    summary = Summary(name="x", seed=0, solon="", metrics=tuple(metrics))
+    assert [(fact.name, fact.text) for fact in label_told(summary).facts] == [
+        ("order", "kappa .50 [.45 to .55] on 1,200; 0 is what chance gives"),
+        (
+            "agreement",
+            (
+                "under polite: kappa .70 [.65 to .75], alpha .70 [.65 to .75], AC1 .70 [.65 to .75] on 1,200; "
+                "0 is what chance gives"
+            ),
+        ),
+    ]
+    assert rows(summary.metrics) == ()

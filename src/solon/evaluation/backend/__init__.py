@@ -1,0 +1,1 @@
+"""What needs torch: the harness that runs other people's benchmarks."""

@@ -1,0 +1,101 @@
+"""The score that a judge gives to answers, before and after, as a whole and under each principle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from solon.data.ratings import Rated
+from solon.data.records import Metric
+from solon.errors import DataError
+from solon.evaluation import examiner
+from solon.evaluation.base import Decoding, Evaluator, Evidence
+from solon.evaluation.comparison import asked_alone, by_id
+from solon.evaluation.paired import named, paired_means, pairs_of
+from solon.evaluation.rated import rate, rates, why_not
+from solon.labelers.base import Labeler
+from solon.models.base import ChatModel
+from solon.plugins.registry import AnyLabeler
+
+
+class Rating(Evaluator):
+    """The mean score of the answers, as ``build`` writes it into the ``reward`` dataset; higher is better.
+
+    Each answer is rated alone. Principles come together by their weights, and a broken hard one makes the score 0;
+    ``rating/<principle>``, where principles are asked one at a time, is without weights and vetoes. An answer that
+    could not be rated counts as failed. Prompts to which no principle applies are left out.
+
+    Attributes:
+        judge: who rates; the labeler of the training data when left out. A judge that labeled or rewarded favours what
+            it taught: ``method`` and the report say so. Take another one.
+        decoding: which answers to look at.
+    """
+
+    kind: ClassVar[str] = "rating"
+
+    judge: AnyLabeler | None = None
+    decoding: Decoding = "sample"
+
+    @property
+    def needs(self) -> tuple[Decoding, ...]:
+        """The decoding it was told to look at."""
+        return (self.decoding,)
+
+    def models(self) -> tuple[ChatModel, ...]:
+        """Every chat model that the judge asks, if it has one of its own."""
+        return self.judge.models() if self.judge else ()
+
+    def problems(self) -> list[str]:
+        """A judge that compares, and rates nothing."""
+        compares = self.judge is not None and not rates(self.judge)
+        own = [why_not("rating", self.judge)] if compares and self.judge is not None else []
+        return [*super().problems(), *own]
+
+    def examiners(self, label: Labeler | None) -> tuple[Labeler, ...]:
+        """The judge, or who labels."""
+        judge = self.judge or label
+        return () if judge is None else (judge,)
+
+    def warnings(self, evidence: Evidence) -> list[str]:
+        """Says so when the judge, or a model that it asks, has also labeled or rewarded."""
+        return examiner.warnings("rating", self._judge(evidence), evidence)
+
+    async def evaluate(self, evidence: Evidence) -> list[Metric]:
+        """``rating``, and one for each principle that is asked alone: before, after and as a difference.
+
+        Raises:
+            DataError: there is no judge that rates, or no principle applies to any prompt.
+        """
+        judge = self._judge(evidence)
+        pairs = pairs_of(evidence, self.decoding, "rating")
+        groups = [(pair.prompt, (pair.before, pair.after)) for pair in pairs]
+        asked = [one for one in await rate(judge, groups, evidence.constitution) if one.judgments]
+        if not asked:
+            raise DataError("rating: no principle applies to any of the held-out prompts")
+        note = examiner.note(judge, evidence)
+        principles, name = by_id(evidence.constitution), named("rating", self.decoding)
+        metrics = _means(name, [one.rated(principles) for one in asked], note)
+        for principle in asked_alone(judgment for one in asked for judgment in one.judgments):
+            applies = [one for one in asked if any(said.principles == (principle,) for said in one.judgments)]
+            alone = [one.rated(principles, under=principle, vetoes=False) for one in applies]
+            metrics += _means(f"{name}/{principle}", alone, note)
+        return metrics
+
+    def _judge(self, evidence: Evidence) -> Labeler:
+        judge = self.judge or evidence.labeler
+        if judge is None:
+            raise DataError("rating has no judge: this recipe has no labeler to fall back on, so give `judge`")
+        if not rates(judge):
+            raise DataError(why_not("rating", judge))
+        return judge
+
+
+def _means(name: str, rated: Sequence[Sequence[Rated | None]], note: str) -> list[Metric]:
+    """Of the untrained and the trained model's answer to each prompt."""
+    scores = [(_score(before), _score(after)) for before, after in rated]
+    logits = any(one is not None and one.scale == "logit" for both in rated for one in both)
+    return paired_means(name, scores, "score", note, within=None if logits else (0.0, 1.0))
+
+
+def _score(rated: Rated | None) -> float | None:
+    return None if rated is None else rated.score
