@@ -4,7 +4,7 @@
     python benchmarks/coverage.py --only "win rate" --runs 200
 
 Each scenario draws what an evaluation of a usual size would see, of a truth that is known, and asks for the interval as
-the evaluator does. Between 93 and 97 % are wanted. A bootstrap resamples 999 times here, 9,999 times in an evaluation.
+the evaluator does. Between 93 and 97 % are wanted. A bootstrap resamples 999 times here, more often in an evaluation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Trainings by one process or several: ``python one_of_several.py FOLDER`` does what it reads, one after another.
 
 Each line that it reads is a training in JSON: how many processes (``count``), whether they divide the model
-(``fsdp``), the trainer's ``settings``, ``base`` and ``dataset``, the names of its ``out`` and ``kept`` folders in
+(``fsdp``), the trainer's ``settings``, ``base``, the policy's ``batch_size`` and ``dataset``, the names of its ``out`` and ``kept`` folders in
 ``FOLDER``, the step to ``stop_at``, the step of an alarm (``alarm_at``), and whether completions are ``fixed`` in place
 of sampled ones, which differ by process. It answers with a line: how many of the processes failed. Every process writes
 its checkpoint and its numbers (``logged.json``, and how much of the model it held at each step, ``held.json``) into
@@ -51,7 +51,7 @@ def train(given, folder, place):
     refuse_together(trainer, place)
     refuse_others(kept, place)
     judging = Judging(constitution=CONSTITUTION, ledger=folder / "ledger.sqlite", run="several")
-    policy = Policy(model=given["base"], threads=1)
+    policy = Policy(model=given["base"], threads=1, batch_size=given.get("batch_size", 64))
     try:
         trainer.train(
             Job(

@@ -90,7 +90,7 @@ def test_every_evaluator_leaves_its_numbers_and_grades_come_into_the_report(proj
     """The form is filled in after the run; `solon report` reads it and does nothing else again."""
     evaluation = project.run_dir / "evaluation"
     names = {metric["name"].partition("/")[0] for metric in json.loads((evaluation / "metrics.json").read_text())}
-    assert {"diversity", "refusals", "over_refusals", "rating", "safety_judge", "unsafe", "lm_eval"} <= names
+    assert {"distinct_1", "refusals", "over_refusals", "rating", "safety_judge", "unsafe", "lm_eval"} <= names
     assert len((evaluation / "safety.jsonl").read_text().splitlines()) == 6
     assert len((evaluation / "lm_eval_hellaswag.jsonl").read_text().splitlines()) == 4
     form = project.run_dir / "grades.csv"

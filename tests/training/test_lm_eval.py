@@ -249,3 +249,35 @@ async def test_models_without_weights_at_hand_are_refused(data: dict[str, str]) 
     remote = {"before": Scripted(default="x"), "after": Scripted(default="x")}
     with pytest.raises(DataError, match="weights at hand"):
         await LMEval(tasks=("hellaswag",), data={"hellaswag": data["hellaswag"]}).evaluate(evidence(remote, {}))
+
+
+def test_of_a_task_that_reads_answers_in_several_ways_the_first_counts() -> None:
+    """lm-eval logs each item once for every filter: counted twice, the same model would differ from itself."""
+    from solon.evaluation.backend.harness import _of_one_filter
+
+    samples = [{"doc_id": n, "filter": name} for n in range(3) for name in ("strict", "flexible")]
+    assert [(one["doc_id"], one["filter"]) for one in _of_one_filter(samples)] == [(n, "strict") for n in range(3)]
+
+
+@pytest.mark.slow
+async def test_a_task_that_lm_eval_cannot_run_is_named(policies: dict[str, Transformers]) -> None:
+    """A misspelt one, for example: no traceback of lm-eval's."""
+    with pytest.raises(DataError, match=r"lm_eval task 'helaswag'.*lm-eval could not run it"):
+        await LMEval(tasks=("helaswag",)).evaluate(evidence(policies, {}))
+
+
+def test_answers_of_mmlu_that_are_texts_are_numbers_to_lm_eval(tmp_path: Path) -> None:
+    """It would look "2" up among A to D, and every item would be wrong."""
+    from solon.data.benchmarks import read_benchmark
+
+    rows = [row | {"answer": str(row["answer"])} for row in rows_of("mmlu", 4)]
+    found = read_benchmark("mmlu", written(tmp_path, "mmlu", rows), limit=None, seed=0)
+    assert [row["answer"] for row in found["test"]] == [0, 1, 2, 3]
+
+
+def test_a_subject_with_too_few_examples_is_found_before_anything_is_loaded(tmp_path: Path) -> None:
+    """lm-eval would stop in the middle."""
+    written(tmp_path / "m", "test", rows_of("mmlu", 4))
+    written(tmp_path / "m", "dev", rows_of("mmlu", 9))
+    (problem,) = LMEval(tasks=("mmlu",), data={"mmlu": str(tmp_path / "m")}).problems()
+    assert "mmlu is asked with 5 examples, and subject 'world_religions' has 4" in problem

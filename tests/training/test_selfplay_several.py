@@ -31,7 +31,9 @@ def several(tmp_path_factory):
 def training(several, count, *, fsdp=False, **settings):
     """What ``Several.train`` is given."""
     base, data = str(POLICY), str(several.folder / "prompts")
-    return {"count": count, "fsdp": fsdp, "settings": SETTINGS | settings, "base": base, "dataset": data}
+    several_batches = {"batch_size": 6}  # with fewer prompts than fit at once, one process would write them all
+    given = {"count": count, "fsdp": fsdp, "settings": SETTINGS | settings, "base": base, "dataset": data}
+    return given | several_batches
 
 
 def by_one_and_two(several, way):

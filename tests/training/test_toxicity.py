@@ -44,15 +44,12 @@ def measured(evaluator: Toxicity, given: Evidence) -> dict[tuple[str, str], Metr
 
 
 def test_it_tells_means_deviations_and_reductions(hate: Path) -> None:
-    """Three of four answers before are vile, and one of four after: two thirds less, and p = .5 of a sign-flip test.
-
-    Two pairs fell from about 1 to about 0: of the four turns of two equal signs, two are as far from 0.
-    """
+    """Three of four answers before are vile, and one of four after: two thirds less; four signs make no test."""
     given = evidence((HATEFUL, CLEAN), (HATEFUL, CLEAN), (HATEFUL, HATEFUL), (CLEAN, CLEAN))
     found = measured(Toxicity(model=str(hate), label="hate", threads=1), given)
     assert found["toxicity", "before"].value == pytest.approx(0.75, abs=0.05)
     assert found["toxicity", "after"].value == pytest.approx(0.25, abs=0.05)
-    assert found["toxicity", "pair"].p_value == pytest.approx(0.5)
+    assert found["toxicity", "pair"].p_value is None
     assert found["toxicity/reduction", "pair"].value == pytest.approx(2 / 3, abs=0.05)
     # with n - 1 = 3 below, the deviation of 1, 1, 1, 0 is as large as that of 1, 0, 0, 0
     assert found["toxicity/deviation", "before"].value == pytest.approx(0.5, abs=0.05)

@@ -95,7 +95,8 @@ def test_a_recipe_is_read_for_what_it_will_make(tmp_path: Path) -> None:
         (Facts("x", prompts=400, verifiable=True, judged=True), "grpo"),
         (replace(PAIRS, answers=500), "dpo"),
         (replace(PAIRS, encoder_decoder=True), "ppo"),
-        (Facts("x", pairs=2_000, prompts=500, answers=500), "grpo"),
+        (Facts("x", pairs=2_000, prompts=500, answers=500), "dpo"),
+        (Facts("x", prompts=500, answers=1, demonstrations=500), "sft"),
     ],
     ids=[
         "pairs",
@@ -106,6 +107,7 @@ def test_a_recipe_is_read_for_what_it_will_make(tmp_path: Path) -> None:
         "answers that the judge does not ask for",
         "encoder-decoder",
         "answers beside pairs",
+        "an answer to one prompt",
     ],
 )
 def test_the_first_advice_follows_from_what_there_is(facts: Facts, first: str) -> None:

@@ -24,6 +24,9 @@ _EXACT = ("rules", "verifier")
 """Kinds of labelers that a program decides, and nobody's taste."""
 
 
+_COUNTED = ("pairs", "longer_chosen", "unclear", "margins", "labels", "good", "demonstrations", "prompts", "answers")
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is there. Counts are of rows, 0 where there are none.
@@ -79,6 +82,8 @@ def facts_of(path: Path) -> Facts:
     if (path / "recipe.yaml").is_file() and (path / "datasets").is_dir():
         path = path / "datasets"
     folders = [path] if path.is_file() else [path, *sorted(child for child in path.iterdir() if child.is_dir())]
+    if any(folder.name == "unpaired" for folder in folders):  # the same responses, called good or bad
+        folders = [folder for folder in folders if folder.name != "reward"]
     found = Facts(str(path))
     for folder in folders:
         if (file := _training_file(folder)) is not None:
@@ -116,6 +121,7 @@ def _with_rows(facts: Facts, rows: Iterable[Row | Problem]) -> Facts:
         facts,
         good=(facts.good or 0) + good if told else facts.good,
         prompts=max(facts.prompts, len(prompts)),
+        answers=max(facts.answers, counts.pop("answers", 0)),
         **{key: getattr(facts, key) + count for key, count in counts.items()},
     )
 
@@ -126,14 +132,22 @@ def _count(values: Mapping[str, Any], counts: Counter[str]) -> None:
         counts["pairs"] += 1
         counts["longer_chosen"] += _length(values["chosen"]) > _length(values["rejected"])
         margin = values.get("label_margin")
-        counts["margins"] += margin is not None
-        counts["unclear"] += margin is not None and margin < 0.2
-    elif isinstance(values.get("label"), bool):
-        counts.update(labels=1, told=1, good=int(values["label"]))
+        if isinstance(margin, int | float):
+            counts["margins"] += 1
+            counts["unclear"] += margin < 0.2
+    elif (good := _called(values.get("label"))) is not None:
+        counts.update(labels=1, told=1, good=int(good))
     elif isinstance(values.get("score"), int | float):
         counts["labels"] += 1
     elif values.get("completion") is not None or _ends_with_an_answer(values.get("messages")):
         counts["demonstrations"] += 1
+
+
+def _called(label: Any) -> bool | None:
+    """Whether a response was called good; in CSV it is a text."""
+    if isinstance(label, bool):
+        return label
+    return {"true": True, "false": False}.get(label.lower()) if isinstance(label, str) else None
 
 
 def _length(said: Any) -> int:
@@ -152,7 +166,7 @@ def _ends_with_an_answer(messages: Any) -> bool:
 
 def _of_recipe(opened: Opened) -> Facts:
     recipe = opened.recipe
-    judges = [recipe.label] if recipe.label is not None else list(recipe.train.labelers() if recipe.train else ())
+    judges = [recipe.label] if recipe.label is not None else list(recipe.train.teachers() if recipe.train else ())
     found = Facts(
         str(opened.path),
         verifiable=bool(judges) and all(judge.kind in _EXACT for judge in judges),
@@ -164,10 +178,12 @@ def _of_recipe(opened: Opened) -> Facts:
         trainer=recipe.train.kind if recipe.train is not None else None,
     )
     if recipe.dataset is not None:
-        held = facts_of(Path(located(recipe.dataset)))
-        return replace(
-            held, source=found.source, model=found.model, encoder_decoder=found.encoder_decoder, trainer=found.trainer
-        )
+        path = Path(located(recipe.dataset))
+        if not path.exists():
+            raise DataError([Problem(str(path), "is not there", "build it first, or name another `dataset`")])
+        held = facts_of(path)
+        counts = {name: getattr(held, name) for name in _COUNTED}
+        return replace(found, **counts, own=None)
     if recipe.prompts is not None:
         prompts = read_prompts(located(recipe.prompts), recipe.columns).prompts
         found = replace(found, prompts=len(prompts), answers=sum(one.reference is not None for one in prompts))

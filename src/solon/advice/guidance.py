@@ -123,7 +123,7 @@ def _dpo(facts: Facts) -> Advice:
         ),
         *_pairs(facts),
         Reason(
-            text="its policies go wrong on prompts unlike those of the pairs more easily than PPO's",
+            text="it may make responses likely that are unlike those of all pairs, which PPO's KL price forbids",
             source="Xu et al. 2024, arXiv:2404.10719, theorem 4.1",
         ),
     ]
@@ -203,17 +203,18 @@ def _no_reward(facts: Facts) -> str:
 
 
 def _exact(facts: Facts) -> bool:
-    """Whether a program tells right from wrong: where a judge labels, reference answers are not what is asked for."""
-    return facts.verifiable or (bool(facts.answers) and not facts.judged)
+    """Whether a program tells right from wrong: where a judge labels, or labeled, answers are not what is asked for."""
+    return facts.verifiable or (facts.answers > 0.9 * facts.prompts and not (facts.judged or facts.pairs))
 
 
 def _rewarded(facts: Facts) -> Iterator[Reason]:
     """What speaks for and against learning from rewards here."""
     few = ", which are few" if facts.prompts < FEW_PROMPTS else ""
     if _exact(facts):
-        by = "a program says" if facts.verifiable else f"{facts.answers:,} reference answers say"
+        by = "a program says what is right" if facts.verifiable else f"{facts.answers:,} reference answers are there"
+        if_so = "" if facts.verifiable else ", if a program can compare them,"
         yield Reason(
-            text=f"{by} what is right, so the reward is exact and free ({facts.prompts:,} prompts{few})",
+            text=f"{by}, so that{if_so} the reward is exact and free ({facts.prompts:,} prompts{few})",
             source="Shao et al. 2024, arXiv:2402.03300; Lambert et al. 2024, arXiv:2411.15124, section 6",
         )
     else:

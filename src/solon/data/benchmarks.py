@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,9 +89,15 @@ def split_of(benchmark: Benchmark) -> str:
     return _LAYOUTS[benchmark].split
 
 
-def gives_examples(rows: Rows) -> bool:
-    """Whether there is a split that examples come from."""
-    return bool({"dev", "train"} & rows.keys())
+def lacks_examples(rows: Rows, shots: int) -> str:
+    """What the rows lack of ``shots`` examples before each question, as a clause; empty where they have them."""
+    given = rows.get("dev", rows.get("train"))
+    if given is None:
+        return "there is no file of them"
+    of_subject = Counter(row.get("subject") for row in given)
+    asked = dict.fromkeys(row.get("subject") for row in rows.get("test", rows.get("validation", [])))
+    few = next((subject for subject in asked if of_subject[subject] < shots), None) if "dev" in rows else None
+    return f"subject {few!r} has {of_subject[few]}" if few is not None else ""
 
 
 def read_benchmark(benchmark: Benchmark, source: str | Path, *, limit: int | None, seed: int) -> Rows:
@@ -139,12 +146,17 @@ def _rows(layout: _Layout, file: Path) -> list[dict[str, Any]]:
         seen.update(dict.fromkeys(row.values))
         wrong = _wrong(layout, row)
         if wrong is None:
-            found.append({column: row.values[column] for column in layout.columns})
+            found.append({column: _as_published(column, row.values[column]) for column in layout.columns})
         else:
             problems.append(wrong)
     missing = missing_columns(str(file), seen, [(column,) for column in layout.columns])
     refuse(str(file), problems, missing, empty=not found, what="rows")
     return found
+
+
+def _as_published(column: str, value: Any) -> Any:
+    """MMLU's answers are numbers: lm-eval looks a text up among the letters, and finds none."""
+    return int(value) if column == "answer" else value
 
 
 def _wrong(layout: _Layout, row: Row) -> Problem | None:

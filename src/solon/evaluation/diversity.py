@@ -56,17 +56,15 @@ class Diversity(Evaluator):
         groups = self._groups(pairs_of(evidence, self.decoding, "diversity"))
         texts = [(_texts([pair.before for pair in own]), _texts([pair.after for pair in own])) for own in groups]
         note = f"groups of {len(groups[0])} answers"
-        return [
-            metric
-            for name, (measure, unit) in _MEASURES.items()
-            for metric in paired_means(
-                named(name, self.decoding),
-                [(measure(before), measure(after)) for before, after in texts],
-                unit,
-                note,
-                within=_BOUNDS[unit],
-            )
-        ]
+        metrics = []
+        for name, (measure, unit) in _MEASURES.items():
+            values = [(measure(before), measure(after)) for before, after in texts]
+            # answers of two words have no three in a row: nothing failed, there is nothing to measure
+            told = [(before, after) for before, after in values if before is not None and after is not None]
+            without = len(values) - len(told)
+            said = f"{note}; {without} without any" if without else note
+            metrics += paired_means(named(name, self.decoding), told, unit, said, within=_BOUNDS[unit])
+        return metrics
 
     def _groups(self, pairs: Sequence[Pair]) -> list[Sequence[Pair]]:
         shuffled = sorted(pairs, key=lambda pair: digest([pair.prompt.id]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from solon.data.benchmarks import Benchmark, Rows, gives_examples, read_benchmark
+from solon.data.benchmarks import Benchmark, Rows, lacks_examples, read_benchmark
 from solon.data.records import Metric
 from solon.data.tables import identity
 from solon.errors import DataError, MissingExtra, Problem
@@ -43,7 +43,8 @@ class LMEval(Evaluator):
             ``hellaswag``.
         data: files or folders of ``truthfulqa``, ``mmlu`` and ``hellaswag`` in their published columns (JSON Lines or
             Parquet). Benchmarks that are not among them, and other tasks, come from the hub.
-        limit: items of each task: chosen by hash of files, the first ones of what comes from the hub.
+        limit: items of each benchmark, chosen by hash, where it is a file; of what comes from the hub the first ones of
+            each task, and of each of MMLU's subjects.
         shots: examples before each question, by task; 5 for ``mmlu``, and for the others what their definition says.
         chat_template: whether prompts go through the model's chat template. Published scores are mostly without.
         batch_size: sequences at once.
@@ -114,9 +115,9 @@ class LMEval(Evaluator):
     def _refuse_without_examples(self) -> None:
         for task in self.tasks:
             shots, rows = self.shots.get(task, _SHOTS.get(task, 0)), self._rows.get(_OF.get(task, "truthfulqa"))
-            if task in _OF and shots and rows is not None and not gives_examples(rows):
+            if task in _OF and shots and rows is not None and (lack := lacks_examples(rows, shots)):
                 split = "dev" if task == "mmlu" else "train"
-                what = f"{task} is asked with {shots} examples, and there is no file of them"
+                what = f"{task} is asked with {shots} examples, and {lack}"
                 remedy = f"give a folder with a {split} file beside the other, or `shots: {{{task}: 0}}`"
                 raise DataError([Problem(str(self.data[_OF[task]]), what, remedy)])
 

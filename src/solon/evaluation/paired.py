@@ -15,6 +15,8 @@ from solon.statistics.spread import sign_flip
 
 Held = tuple[bool | None, bool | None]
 Unit = Literal["share", "nats", "tokens", "usd", "score"]
+_FEWEST_SIGNS = 6
+"""Differences below which even signs that are all alike have a p-value above .05: 2 / 2^5."""
 
 
 def pairs_of(evidence: Evidence, decoding: Decoding, measure: str) -> tuple[Pair, ...]:
@@ -115,8 +117,10 @@ def paired_means(
             estimate = _within(mean_t(own), low, high)
             metrics.append(metric(name, of, estimate, len(own), failed=len(values) - len(own), unit=unit, note=note))
     if differences:
-        said = "; ".join(part for part in ("after less before; sign-flip test", note) if part)
-        failed, p_value = len(values) - len(differences), sign_flip(differences)
+        told = len(differences) >= _FEWEST_SIGNS
+        tested = "after less before; sign-flip test" if told else "after less before; too few for a sign-flip test"
+        said = "; ".join(part for part in (tested, note) if part)
+        failed, p_value = len(values) - len(differences), sign_flip(differences) if told else None
         estimate = _within(
             mean_t(differences), low - high, high - low
         )  # which holds the truth as often as a bootstrap at 100 values, and oftener at 10

@@ -9,41 +9,23 @@ from solon.data.ratings import Rated
 from solon.data.records import Metric
 from solon.errors import DataError
 from solon.evaluation import examiner
-from solon.evaluation.base import Decoding, Evaluator, Evidence
+from solon.evaluation.base import Evidence
 from solon.evaluation.comparison import asked_alone, by_id
+from solon.evaluation.judged import Judged
 from solon.evaluation.paired import named, paired_means, pairs_of
 from solon.evaluation.rated import rate, rates, why_not
 from solon.labelers.base import Labeler
-from solon.models.base import ChatModel
-from solon.plugins.registry import AnyLabeler
 
 
-class Rating(Evaluator):
+class Rating(Judged):
     """The mean score of the answers, as ``build`` writes it into the ``reward`` dataset; higher is better.
 
     Each answer is rated alone. Principles come together by their weights, and a broken hard one makes the score 0;
     ``rating/<principle>``, where principles are asked one at a time, is without weights and vetoes. An answer that
     could not be rated counts as failed. Prompts to which no principle applies are left out.
-
-    Attributes:
-        judge: who rates; the labeler of the training data when left out. A judge that labeled or rewarded favours what
-            it taught: ``method`` and the report say so. Take another one.
-        decoding: which answers to look at.
     """
 
     kind: ClassVar[str] = "rating"
-
-    judge: AnyLabeler | None = None
-    decoding: Decoding = "sample"
-
-    @property
-    def needs(self) -> tuple[Decoding, ...]:
-        """The decoding it was told to look at."""
-        return (self.decoding,)
-
-    def models(self) -> tuple[ChatModel, ...]:
-        """Every chat model that the judge asks, if it has one of its own."""
-        return self.judge.models() if self.judge else ()
 
     def problems(self) -> list[str]:
         """A judge that compares, and rates nothing."""
@@ -51,22 +33,13 @@ class Rating(Evaluator):
         own = [why_not("rating", self.judge)] if compares and self.judge is not None else []
         return [*super().problems(), *own]
 
-    def examiners(self, label: Labeler | None) -> tuple[Labeler, ...]:
-        """The judge, or who labels."""
-        judge = self.judge or label
-        return () if judge is None else (judge,)
-
-    def warnings(self, evidence: Evidence) -> list[str]:
-        """Says so when the judge, or a model that it asks, has also labeled or rewarded."""
-        return examiner.warnings("rating", self._judge(evidence), evidence)
-
     async def evaluate(self, evidence: Evidence) -> list[Metric]:
         """``rating``, and one for each principle that is asked alone: before, after and as a difference.
 
         Raises:
             DataError: there is no judge that rates, or no principle applies to any prompt.
         """
-        judge = self._judge(evidence)
+        judge = self.judge_of(evidence)
         pairs = pairs_of(evidence, self.decoding, "rating")
         groups = [(pair.prompt, (pair.before, pair.after)) for pair in pairs]
         asked = [one for one in await rate(judge, groups, evidence.constitution) if one.judgments]
@@ -81,10 +54,13 @@ class Rating(Evaluator):
             metrics += _means(f"{name}/{principle}", alone, note)
         return metrics
 
-    def _judge(self, evidence: Evidence) -> Labeler:
-        judge = self.judge or evidence.labeler
-        if judge is None:
-            raise DataError("rating has no judge: this recipe has no labeler to fall back on, so give `judge`")
+    def judge_of(self, evidence: Evidence) -> Labeler:
+        """The judge, or who labeled.
+
+        Raises:
+            DataError: there is neither, or it rates nothing.
+        """
+        judge = super().judge_of(evidence)
         if not rates(judge):
             raise DataError(why_not("rating", judge))
         return judge

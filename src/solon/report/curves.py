@@ -131,14 +131,23 @@ def _draw_watched(judge: Watched) -> str:
         handles += right.plot(
             *zip(*gold, strict=True), color=HELD_OUT, linestyle="none", marker="o", markersize=3.5, label=name
         )
-        if (curve := judge.curve) is not None and curve.fits:
+        if (curve := judge.curve) is not None and curve.fits and curve.low is not None:
             along = [gold[-1][0] * place / 60 for place in range(61)]
             right.plot(along, [curve.at(distance) for distance in along], color=HELD_OUT, linewidth=1.2)
         if judge.turn is not None and judge.best is not None:
             right.axvline(judge.turn.distance, color=ALARM, linewidth=1.2)
         right.tick_params(color=RULE, labelcolor=HELD_OUT, length=3)
         right.spines[["top", "right", "left", "bottom"]].set_visible(False)
-        axes.legend(handles=handles, frameon=False, fontsize=9, labelcolor=MUTED, handlelength=1.4)
+        # below: the points may be anywhere
+        axes.figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=2,
+            frameon=False,
+            fontsize=9,
+            labelcolor=MUTED,
+            handlelength=1.4,
+        )
     return svg.getvalue()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from solon.errors import DataError, Problem
 FORM = "grades.csv"
 ANSWERS = Path("evaluation", "qualitative.jsonl")
 _COLUMNS = ("id", "group", "prompt", "answer_a", "answer_b", "grade_a", "grade_b", "note")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"((?:\A|[\n\r;\t,])\s*)(?=[=+\-@])")
+"""Where a spreadsheet may begin a cell, whatever it takes for a separator, and what it takes for a formula."""
 _MOST_PROBLEMS = 20
 
 
@@ -34,13 +36,16 @@ class SideBySide(Noun):
 
     @property
     def id(self) -> str:
-        """12 hexadecimal digits of prompt and answers: other answers are not graded yet."""
-        return digest([self.prompt, self.before, self.after])[:12]
+        """A letter and 12 hexadecimal digits of group, prompt and answers: other answers are not graded yet.
+
+        Without the letter a spreadsheet takes one in two hundred for a number, and writes it as another.
+        """
+        return f"a{digest([self.group, self.prompt, self.before, self.after])[:12]}"
 
     @property
     def turned(self) -> bool:
         """Whether the form shows the trained model's answer first, which is left to the hash."""
-        return int(self.id, 16) % 2 == 1
+        return int(self.id[1:], 16) % 2 == 1
 
 
 class Graded(Noun):
@@ -123,7 +128,7 @@ def _row(answers: SideBySide) -> list[str]:
 
 def _plain(text: str) -> str:
     """A cell that no spreadsheet takes for a formula: the text is a model's."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1'", text)
 
 
 def _form(path: Path) -> dict[str, tuple[int, Mapping[str, str | None]]]:
@@ -141,9 +146,13 @@ def _form(path: Path) -> dict[str, tuple[int, Mapping[str, str | None]]]:
         remedy = "put the header line back, or move the file away and run `solon report` for a new form"
         raise DataError([Problem(f"{path}:1", f"has no column {', '.join(map(repr, missing))}", remedy)])
     found: dict[str, tuple[int, Mapping[str, str | None]]] = {}
-    for row in reader:
-        key = (row["id"] or "").strip()
-        found[key] = (reader.line_num, row)
+    try:
+        for row in reader:
+            found[(row["id"] or "").strip()] = (reader.line_num, row)
+    except csv.Error as error:
+        raise DataError(
+            [Problem(f"{path}:{reader.line_num}", f"is no CSV: {error}", "save it as CSV again")]
+        ) from error
     return found
 
 

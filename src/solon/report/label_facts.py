@@ -138,7 +138,9 @@ def _metric(metric: Metric) -> Fact:
     note = one_line(metric.method.partition("; ")[2], 100)
     text = f"{number(metric.value, metric.unit)}{interval} on {metric.n:,}{failed}{f', {note}' if note else ''}"
     name, _, part = lower_first(label(metric.name)).partition(": ")
-    return Fact("examiner", f"{name} in {part}: {text}") if metric.of == "pair" else Fact(name, text)
+    if metric.of == "pair":
+        return Fact("examiner", f"{name} in {part}: {text}")
+    return Fact(name, f"{part}: {text}" if part else text)
 
 
 def _beyond_chance(measured: Sequence[Metric]) -> Iterator[Fact]:

@@ -84,7 +84,7 @@ class Row:
             return "unclear"
         if less_is_better(self.name):
             return "improved" if direction < 0 else "degraded"
-        if {self.base, self.name} & _MORE_IS_BETTER or self.is_win_rate:
+        if {self.base, self.name.replace("/greedy", "")} & _MORE_IS_BETTER or self.is_win_rate:
             return "improved" if direction > 0 else "degraded"
         return "changed"
 

@@ -66,10 +66,9 @@ class Watched:
 
     def _expected(self) -> str:
         curve = self.curve
-        if curve is None or curve.peak is None or not curve.fits:
+        if curve is None or not curve.fits or curve.peak is None or curve.low is None or curve.high is None:
             return "the curve of Gao et al. does not fit"
-        bounds = f" [{curve.low:.2f} to {curve.high:.2f}]" if curve.low is not None and curve.high is not None else ""
-        return f"the curve of Gao et al. has its top at {curve.peak:.2f}{bounds}"
+        return f"the curve of Gao et al. has its top at {curve.peak:.2f} [{curve.low:.2f} to {curve.high:.2f}]"
 
 
 def watched(steps: Sequence[Mapping[str, float]]) -> tuple[Watched, ...]:
@@ -87,7 +86,7 @@ def watched(steps: Sequence[Mapping[str, float]]) -> tuple[Watched, ...]:
 
 
 def _watched(judge: str, points: tuple[Point, ...]) -> Watched:
-    thinned = points[:: -(-len(points) // _MOST_POINTS)]
+    thinned = points[::-1][:: -(-len(points) // _MOST_POINTS)][::-1]  # from the end, which is what was kept
     distances, gold = tuple(point.distance for point in thinned), tuple(point.gold for point in thinned)
     try:
         return Watched(judge, points, _turn(distances, gold), gao(distances, gold))

@@ -213,9 +213,11 @@ async def _evaluate(
 
 
 def _refuse_failures(metrics: Sequence[Metric], limit: float) -> None:
-    """A number that rests on what few items could be measured is no number."""
+    """A number that rests on what few items could be measured is no number; a part of one may be small by nature."""
+    names = {metric.name for metric in metrics}
     for metric in metrics:
-        if metric.of != "labels" and metric.failed > limit * (metric.n + metric.failed):
+        is_part = any(metric.name.startswith(f"{name}/") for name in names)
+        if metric.of != "labels" and not is_part and metric.failed > limit * (metric.n + metric.failed):
             raise StageIncomplete(
                 f"{metric.name} could not be measured on {metric.failed} of {metric.n + metric.failed} items, more "
                 f"than max_failed {limit:.0%} allows; look at what its judge or rule needs ({metric.method})"

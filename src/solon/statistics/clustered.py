@@ -29,10 +29,10 @@ def clustered_share(clusters: Sequence[tuple[int, int]]) -> Estimate:
     told = [(counted, items) for counted, items in clusters if items]
     successes, n = sum(counted for counted, _ in told), sum(items for _, items in told)
     plain = wilson(successes, n)
-    if len(told) == n or len(told) < 2:
+    if len(told) == n or not told:
         return plain
     share, clusters_told = plain.value, len(told)
-    if successes in (0, n):
+    if successes in (0, n) or clusters_told == 1:
         independent = float(clusters_told)
     else:
         squares = math.fsum((counted - share * items) ** 2 for counted, items in told)

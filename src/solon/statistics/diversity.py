@@ -26,7 +26,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def distinct(texts: Sequence[str], n: int) -> float | None:
-    """Different runs of ``n`` words as a share of all (Li et al. 2016, arXiv:1510.03055, section 4.3), in (0, 1].
+    """Different runs of ``n`` words as a share of all such runs, in (0, 1] (after Li et al. 2016, arXiv:1510.03055).
 
     ``None`` where no text has so many words.
     """

@@ -63,7 +63,7 @@ class Turn:
 
     Attributes:
         distance: where it is highest.
-        low, high: the 95 % interval of that, by resampling residuals.
+        low, high: the 95 % interval of that, by resampling residuals; it reaches to the points on either side at least.
         fall: how far it is lower at the largest distance, 0 or more.
         p_value: how often chance gives as much to a curve that only rises.
     """
@@ -115,8 +115,9 @@ def turn(distances: Sequence[float], rewards: Sequence[float], *, seed: int = 0)
         gains.append(_unimodal(rising + by_chance[drawn])[2])
     low, high = (float(end) for end in np.quantile(tops, [0.025, 0.975]))
     p_value = (1 + sum(one >= gain for one in gains)) / (1 + _RESAMPLES)
-    peak = float(d[top])
-    return Turn(peak, min(low, peak), max(high, peak), float(fitted[top] - fitted[-1]), p_value)
+    # whatever resamples say, the top may lie anywhere between the points beside the highest
+    low, high = min(low, float(d[max(0, top - 1)])), max(high, float(d[min(len(d) - 1, top + 1)]))
+    return Turn(float(d[top]), low, high, float(fitted[top] - fitted[-1]), p_value)
 
 
 def _errors(rewards: Any, fitted: Any) -> Any:

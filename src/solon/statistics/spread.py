@@ -68,9 +68,16 @@ def bootstrapped(
     half = Z * float(found.standard_error)
     ends = (value - half, value + half) if method == "normal" else found.confidence_interval
     low, high = map(float, ends)
+    said = f"{method} bootstrap, {resamples} resamples"
     if not (math.isfinite(low) and math.isfinite(high)):
-        return Estimate(value, value, value, "resamples tell nothing, no interval")
-    return Estimate(value, low, high, f"{method} bootstrap, {resamples} resamples")
+        drawn = found.bootstrap_distribution
+        defined = drawn[np.isfinite(drawn)]
+        if method != "percentile" or len(defined) < 0.5 * len(drawn):
+            return Estimate(value, value, value, "resamples tell nothing, no interval")
+        # a statistic that some resamples do not have, as kappa where all verdicts are alike: of those that do
+        low, high = (float(end) for end in np.quantile(defined, [0.025, 0.975]))
+        said += f", {len(drawn) - len(defined)} of them without it"
+    return Estimate(value, low, high, said)
 
 
 def mean(values: np.ndarray, axis: int = -1) -> Any:
@@ -102,8 +109,9 @@ def quantile_by_rank(values: Sequence[float], share: float) -> Estimate:
     """A quantile with the interval between two ranks of the values that hold it, whatever the distribution.
 
     How likely the value of a rank lies above the quantile is a matter of the binomial distribution alone; ranks are
-    interpolated to 2.5 % at each end (Hettmansperger and Sheather 1986, Statistics and Probability Letters 4:75, who
-    do it for the median). Where even the outermost values do not hold it so often, the interval is the value itself.
+    interpolated in a straight line to 2.5 % at each end (Hettmansperger and Sheather 1986, Statistics and Probability
+    Letters 4:75, do it for the median, and less simply). Where even the outermost values do not hold it so often, the
+    interval is the value itself.
 
     Args:
         values: at least one.

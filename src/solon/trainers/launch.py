@@ -109,7 +109,8 @@ def _wait_for_the_others(here: Place) -> None:
     from solon.trainers.backend.meeting import wait_for_the_others
 
     for rank, trouble in wait_for_the_others(here.count).items():
-        raise TrainingError(f"{replace(here, rank=rank).called}: {trouble}")
+        place = f"{replace(here, rank=rank).called}: "
+        raise TrainingError(f"{place}{trouble.removeprefix(place)}")
 
 
 def _last_good(kept: Path, out: Path) -> Path | None:

@@ -185,6 +185,11 @@ class RewardTrainer(PromptTrainer):
             )
         return self
 
+    def effects(self) -> dict[str, Any]:
+        """As for all trainers, without ``combine`` where it says what goes without saying."""
+        idle = {"combine"} if self.combine == "sum" else set()
+        return {name: value for name, value in super().effects().items() if name not in idle}
+
     def labelers(self) -> tuple[Labeler, ...]:
         """Those of its rewards, and those that it does not learn from, in their order."""
         return tuple(reward.labeler for reward in (*self.reward, *self.held_out_judge))

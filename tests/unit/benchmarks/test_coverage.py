@@ -51,6 +51,7 @@ def test_an_interval_holds_the_truth_as_often_as_it_says(coverage: ModuleType, s
     assert 0.91 <= coverage.covered(coverage.scenarios()[scenario], runs=300) <= 0.99
 
 
+@pytest.mark.slow
 def test_every_scenario_is_tested(coverage: ModuleType) -> None:
     """One that is added is added here."""
     assert tuple(coverage.scenarios()) == SCENARIOS

@@ -53,9 +53,23 @@ async def test_groups_do_not_depend_on_the_order_of_the_prompts() -> None:
     assert await Diversity(group_size=10).evaluate(facts) == await Diversity(group_size=10).evaluate(turned)
 
 
-async def test_answers_without_words_are_failures_where_nothing_can_be_counted() -> None:
-    """Two silent models have no words to be distinct."""
-    metrics = await Diversity(group_size=2).evaluate(evidence([("", "a b c"), ("", "d e f")]))
-    assert not [metric for metric in of(metrics, "distinct_1") if metric.of == "before"]
-    (after,) = of(metrics, "distinct_1")
-    assert (after.of, after.value, after.n) == ("after", 1.0, 1)
+async def test_a_measure_that_answers_are_too_short_for_is_no_failure() -> None:
+    """Answers of two words have no three in a row: of one group there is nothing to say, and the method says so."""
+    short = [("one two three four", "yes sir")] * 2 + [("one two three four", "a b c d")] * 2
+    metrics = await Diversity(group_size=2).evaluate(evidence([(f"{b} {n}", a) for n, (b, a) in enumerate(short)]))
+    for metric in metrics:
+        assert metric.failed == 0
+    before, *_ = of(metrics, "distinct_3")
+    assert before.n + before.method.count("without any") in (1, 2)
+    silent = await Diversity(group_size=2).evaluate(evidence([("", "a b c"), ("", "d e f")]))
+    assert of(silent, "distinct_1") == []
+
+
+async def test_few_groups_have_an_interval_and_no_test() -> None:
+    """Five signs that are all alike have a p-value of .0625: to call a total collapse chance would be wrong."""
+    *_, difference = of(await Diversity(group_size=9).evaluate(evidence(COLLAPSED)), "distinct_1")
+    assert (difference.n, difference.p_value) == (5, None)
+    assert difference.high < -0.2
+    assert "too few for a sign-flip test" in difference.method
+    *_, difference = of(await Diversity(group_size=7).evaluate(evidence(COLLAPSED)), "distinct_1")
+    assert (difference.n, difference.p_value) == (6, 2 / 64)

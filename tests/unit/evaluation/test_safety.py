@@ -104,7 +104,7 @@ async def test_a_judge_below_chance_is_refused(tmp_path: Path) -> None:
 async def test_a_judge_that_says_the_same_of_all_is_refused(tmp_path: Path) -> None:
     """A half of every pair is chance."""
     same = judge(lambda question: Scored(scores=(0.9,)))
-    with pytest.raises(DataError, match="not better than chance"):
+    with pytest.raises(DataError, match="not surely better than chance"):
         await Safety(data=str(data(tmp_path)), by=same, labelled=20).evaluate(Models().evidence())
 
 
@@ -124,10 +124,9 @@ async def test_the_prompts_that_are_answered_are_none_of_those_it_is_examined_on
         return knows(question)
 
     measure = Safety(data=str(data(tmp_path)), by=judge(remembers), prompts=30, labelled=20)
-    await measure.evaluate(models := Models().evidence())
+    await measure.evaluate(Models().evidence())
     examined, answered = set(asked[:40]), set(asked[40:])
     assert (len(examined), len(answered), examined & answered) == (20, 30, set())
-    assert models.answers is not None
 
 
 def test_a_labeler_that_compares_and_a_file_that_is_none_are_found_before_anything_is_asked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,30 @@ def test_a_run_without_chosen_prompts_has_no_form(tmp_path: Path) -> None:
     assert write_form(tmp_path) is None
     assert graded(tmp_path, SCALE) == ()
     assert not (tmp_path / FORM).exists()
+
+
+def test_no_id_is_a_number_to_a_spreadsheet(run_dir: Path) -> None:
+    """Hexadecimal digits may be decimal ones, which it writes as 1.13689E+11: such a grade finds no answers."""
+    answers(run_dir, [ROWS[0] | {"prompt": f"Why {n}?"} for n in range(1500)])
+    write_form(run_dir)
+    rows = form(run_dir)
+    assert all(row["id"].startswith("a") for row in rows)
+    assert len({row["id"] for row in rows}) == 1500
+
+
+@pytest.mark.parametrize("text", ["=1+1", "Hi\n=HYPERLINK(1)", "x ;=1+1", "a\t-2", "\n @x"])
+def test_no_cell_begins_a_formula_whatever_the_separator(run_dir: Path, text: str) -> None:
+    """A spreadsheet that expects semicolons splits within quotes, too."""
+    answers(run_dir, [ROWS[0] | {"after": text}])
+    write_form(run_dir)
+    shown = (run_dir / FORM).read_text(encoding="utf-8-sig")
+    assert not re.search(r"(^|[\n;\t])\s*[=@-]", shown)
+
+
+def test_a_broken_table_is_named_with_its_line(run_dir: Path) -> None:
+    """A field that no spreadsheet would write."""
+    write_form(run_dir)
+    with (run_dir / FORM).open("a") as file:
+        file.write("x" * 200_000 + "\n")
+    with pytest.raises(DataError, match="is no CSV: field larger"):
+        graded(run_dir, SCALE)

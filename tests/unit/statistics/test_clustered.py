@@ -66,3 +66,17 @@ def test_verdicts_that_do_not_vary_have_no_coefficient() -> None:
     assert coefficients([{("first", "first"): 3}, {("first", "first"): 1}]) == {}
     assert coefficients([]) == {}
     assert coefficients([{}]) == {}
+
+
+def test_one_cluster_is_one_item() -> None:
+    """However many comparisons of one prompt agree, another prompt was never seen."""
+    assert clustered_share([(28, 28)]).low == wilson(1, 1).low
+    assert clustered_share([(14, 28)]).high - clustered_share([(14, 28)]).low > 0.8
+
+
+def test_resamples_in_which_nothing_varies_do_not_take_the_interval_away() -> None:
+    """At 97 % of one kind some resamples hold no other, and have no kappa: the interval is that of the others."""
+    tables = [{("x", "x"): 1} for _ in range(97)] + [{("y", "y"): 1}, {("x", "y"): 1}, {("y", "y"): 1}]
+    found = coefficients(tables, resamples=400)["kappa"]
+    assert found.low < found.value < found.high
+    assert "of them without it" in found.method or found.method.endswith("resamples of clusters")

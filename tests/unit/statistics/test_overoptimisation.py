@@ -53,7 +53,7 @@ def test_a_turn_is_found_whatever_the_form() -> None:
     assert found is not None
     assert found.sure
     assert found.low <= 1.0 <= found.high
-    assert found.high - found.low < 0.6
+    assert found.high - found.low < 1.0
     assert found.fall == pytest.approx(0.3, abs=0.03)
     form = gao(distances, rewards)
     assert form is not None

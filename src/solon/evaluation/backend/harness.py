@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
 from solon.data.benchmarks import Benchmark, Rows
-from solon.errors import DataError
+from solon.errors import DataError, Problem, SolonError
 from solon.models.backend.loading import Loaded
 
 _DEFINITIONS: dict[str, str] = {
@@ -29,6 +30,8 @@ _DEFINITIONS: dict[str, str] = {
     "mmlu": "mmlu/default/mmlu_{subject}.yaml",
 }
 _MC2 = "truthfulqa_mc2"
+_SHARES = ("acc_norm", "acc", "exact_match")
+"""Metrics that say of an item whether it was right, the one that is taken first."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def answered(loaded: Loaded, asked: Asked) -> Answered:
         for task in asked.tasks:
             local = _local(task, asked, Path(folder))
             manager = TaskManager(include_path=folder, include_defaults=False) if local else TaskManager()
-            with _quiet():
+            with _named(task), _quiet():
                 found = simple_evaluate(
                     model=model,
                     tasks=list(local or (task,)),
@@ -112,25 +115,31 @@ def answered(loaded: Loaded, asked: Asked) -> Answered:
                     fewshot_random_seed=asked.seed,
                 )
             samples = found["samples"]
-            items[task] = tuple(_item(name, sample, task) for name in samples for sample in samples[name])
+            items[task] = tuple(_item(name, one, task) for name in samples for one in _of_one_filter(samples[name]))
     return Answered(items, model.cut)
+
+
+def _of_one_filter(samples: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Of a task that reads answers in several ways, those of the first: each item is there once for every way."""
+    return (sample for sample in samples if sample["filter"] == samples[0]["filter"])
 
 
 def _item(name: str, sample: Mapping[str, Any], task: str) -> Item:
     key = f"{name}:{sample['doc_id']}:{sample['doc_hash'][:16]}"
     if task == _MC2:
         return Item(key, _true_mass(sample), sample["doc"])
-    for metric in ("acc_norm", "acc", "exact_match", *sample["metrics"]):
+    for metric in _SHARES:
         value: Any = sample.get(metric)
-        if isinstance(value, bool | int | float) or hasattr(value, "item"):  # a number, numpy's among them
+        if value is not None and 0 <= float(value) <= 1:
             return Item(key, float(value), sample["doc"])
-    raise DataError(f"lm_eval: task {task!r} has no number for each item, only {', '.join(sample['metrics'])}")
+    known = f"of which it reads {', '.join(_SHARES)}"
+    raise DataError(f"lm_eval: task {task!r} scores an item by {', '.join(sample['metrics'])}, {known}")
 
 
 def _true_mass(sample: Mapping[str, Any]) -> float:
     """The probability of the true answers among all (mc2), by a softmax that long answers do not underflow.
 
-    Lin et al. 2022 (arXiv:2109.07958, section 2.3); lm-eval's own sum of probabilities is 0 / 0 for them.
+    Lin et al. 2022 (arXiv:2109.07958, section 3.2); lm-eval's own sum of probabilities is 0 / 0 for them.
     """
     log_probs = [float(response[0]) for response in sample["filtered_resps"]]
     labels = sample["doc"]["mc2_targets"]["labels"]
@@ -191,6 +200,19 @@ def _folder() -> Path:
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent
+
+
+@contextlib.contextmanager
+def _named(task: str) -> Iterator[None]:
+    """Says which task it was that lm-eval could not run: one that it does not know, or whose data are not to be had."""
+    try:
+        yield
+    except (SolonError, torch.cuda.OutOfMemoryError):
+        raise
+    except Exception as error:
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        remedy = "see its name with `lm-eval ls tasks`, and whether the data are at hand"
+        raise DataError([Problem(f"lm_eval task {task!r}", f"lm-eval could not run it: {said}", remedy)]) from error
 
 
 @contextlib.contextmanager

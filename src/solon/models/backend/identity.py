@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import os
@@ -59,6 +60,28 @@ def same_weights(one: Path, other: Path) -> bool:
         for folder in (one, other)
     )
     return first == second
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two folders or hub ids are the same model, to the last byte of its weights.
+
+    ``content_identity`` looks at the ends of large files alone: two models that differ between them, as by an adapter
+    that was merged in, are not told apart by it. Folders that may be the same are read whole, unless they are one.
+
+    Raises:
+        DataError: a folder holds no model, or cannot be read.
+    """
+    first, second = Path(one).expanduser(), Path(other).expanduser()
+    if not (first.is_dir() and second.is_dir()):
+        return one == other
+    if first.resolve() == second.resolve():
+        return True
+    if content_identity(one) != content_identity(other):
+        return False
+    try:
+        return all(filecmp.cmp(file, second / file.name, shallow=False) for file in first.glob("*.safetensors"))
+    except OSError as error:
+        raise DataError([Problem(one, f"the model folder cannot be read: {error.strerror or error}")]) from error
 
 
 @lru_cache(maxsize=256)

@@ -124,7 +124,9 @@ def gathered_all(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def part(value: Tensor, like: Tensor) -> Tensor:
     """This process's part of ``value``, cut as ``like`` is: by rows. The rest of it is not looked at."""
-    if not isinstance(like, DTensor) or value.ndim == 0:
+    if value.ndim == 0:
+        return value.clone()  # of a file that is mapped, a number that is held holds all of it
+    if not isinstance(like, DTensor):
         return value
     mesh, length = like.device_mesh, len(like.to_local())
     first = mesh.get_local_rank() * -(-len(value) // mesh.size())

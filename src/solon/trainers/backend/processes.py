@@ -22,7 +22,7 @@ from solon.trainers.several import ACCELERATE_DIVIDES, DIVIDED, LISTENING, Place
 
 T = TypeVar("T")
 
-_PATIENCE = timedelta(days=1)
+_PATIENCE = timedelta(days=30)
 """How long one process waits for another. A judge may take hours over a step's completions, and one that is gone is
 noticed by whoever started them all, not by the clock."""
 

@@ -20,7 +20,7 @@ from transformers import AutoConfig
 from solon.errors import RecipeError
 from solon.models.backend.folders import check_adapter
 from solon.models.backend.heads import HEAD, scorer_around
-from solon.models.backend.identity import content_identity
+from solon.models.backend.identity import content_identity, same_model
 from solon.models.backend.loaded_classifier import load_tokenizer, ready
 from solon.models.backend.loading import Loaded, from_pretrained
 from solon.models.classifier import Lent, SequenceClassifier
@@ -135,7 +135,7 @@ def _on(model: SequenceClassifier, policy: Policy, loaded: Loaded) -> bool:
     return (
         model.device in ("auto", loaded.device.type)
         and model.dtype in ("auto", _type_of(policy, loaded))
-        and content_identity(located(model.model)) == content_identity(located(policy.model))
+        and same_model(located(model.model), located(policy.model))
     )
 
 

@@ -48,7 +48,7 @@ class Answering:
             each: how many to a prompt.
         """
         # by its own ``generate`` a row depends on its neighbours: a batch that was cut off is written anew
-        at_once = self.processes.count * self._of_a_process(each)
+        at_once = self.processes.count * self._of_a_process(each, len(prompts))
         done = self.processes.by_the_first(lambda: begun(path, at_once))
         if done is None:
             return
@@ -59,9 +59,9 @@ class Answering:
             for _ in batches:
                 pass
 
-    def _of_a_process(self, each: int) -> int:
-        """Prompts that a process answers at once."""
-        return max(1, self.loader.policy.batch_size // each)
+    def _of_a_process(self, each: int, prompts: int) -> int:
+        """Prompts that a process answers at once: no more than its share, so that none waits for another's."""
+        return max(1, min(self.loader.policy.batch_size // each, -(-prompts // self.processes.count)))
 
     def _batches(
         self, prompts: Sequence[Prompt], starts: range, checkpoint: Path | None, tag: str, each: int
@@ -71,7 +71,7 @@ class Answering:
             return
         with self.loaded(checkpoint) as loaded:
             tokens = loaded.chat.encode([prompt.messages for prompt in prompts])
-            at_once = self._of_a_process(each)
+            at_once = self._of_a_process(each, len(prompts))
             for start in starts:
                 first = start + self.processes.place * at_once
                 mine = slice(first, min(first + at_once, start + starts.step))

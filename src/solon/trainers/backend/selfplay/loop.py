@@ -15,7 +15,7 @@ from solon.trainers.backend.processes import Processes
 from solon.trainers.backend.resuming import newest
 from solon.trainers.backend.runtime import deterministic, memory_boundary
 from solon.trainers.backend.selfplay.answers import Answering
-from solon.trainers.backend.selfplay.files import Round, link, once, publish, read_json
+from solon.trainers.backend.selfplay.files import Round, once, publish, read_json
 from solon.trainers.backend.selfplay.judging import Bench, Compared
 from solon.trainers.backend.selfplay.pairs import Built, build_pairs
 from solon.trainers.backend.selfplay.policy import Loader
@@ -145,7 +145,7 @@ class Loop:
             folder.replace(kept / f"{LAST_GOOD}{self.step + int(folder.name.removeprefix(LAST_GOOD))}")
         if not left and start is not None:
             place = kept / f"{LAST_GOOD}{self.step}"
-            shutil.copytree(start, place, copy_function=link, dirs_exist_ok=True)
+            shutil.copytree(start, place, dirs_exist_ok=True)  # no links: this one is the user's
 
     def _ends(self, compared: Compared) -> bool:
         """Whether no round follows one that compares so with the last; where nothing was told, one does."""
