@@ -1,11 +1,11 @@
 """Trainings by one process or several: ``python one_of_several.py FOLDER`` does what it reads, one after another.
 
 Each line that it reads is a training in JSON: how many processes (``count``), whether they divide the model
-(``fsdp``), the trainer's ``settings``, ``base``, the policy's ``batch_size`` and ``dataset``, the names of its ``out`` and ``kept`` folders in
-``FOLDER``, the step to ``stop_at``, the step of an alarm (``alarm_at``), and whether completions are ``fixed`` in place
-of sampled ones, which differ by process. It answers with a line: how many of the processes failed. Every process writes
-its checkpoint and its numbers (``logged.json``, and how much of the model it held at each step, ``held.json``) into
-``out`` with its place added.
+(``fsdp``), the trainer's ``settings``, ``base``, ``dataset`` and the policy's ``batch_size``, the names of its ``out``
+and ``kept`` folders in ``FOLDER``, the step to ``stop_at``, the step of an alarm (``alarm_at``), and whether
+completions are ``fixed`` in place of sampled ones, which differ by process. It answers with a line: how many of the
+processes failed. Every process writes its checkpoint and its numbers (``logged.json``, and how much of the model it
+held at each step, ``held.json``) into ``out`` with its place added.
 
 The libraries are imported once; each process of each training is a fork of this one, so that a training begins as in a
 process of its own. When one fails, the others of its training are ended.

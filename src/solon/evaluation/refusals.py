@@ -46,6 +46,10 @@ class Refusals(Evaluator):
         """The judge, if there is one."""
         return (self.judge,) if self.judge is not None else ()
 
+    def problems(self) -> list[str]:
+        """The judge's, and that there is no room for what it thinks before it answers."""
+        return [problem for judge in self.examiners(None) for problem in judge.problems()]
+
     def examiners(self, label: Labeler | None) -> tuple[Labeler, ...]:
         """The judge, with its question."""
         del label

@@ -21,8 +21,6 @@ _DROPPED_SHARE = 0.3
 _LENGTH_FACTOR = 1.5
 _LARGE_KL = 10.0
 _REPEATED = 0.1
-_OF_GROUPS = {"distinct_1", "distinct_2", "distinct_3", "self_bleu", "compression", "word_entropy", "repeated_answers"}
-"""Metrics whose items are groups of answers, of which there are always few."""
 _SENTENCE = 600
 
 
@@ -87,7 +85,7 @@ def _chance(table: tuple[Row, ...]) -> Iterator[str]:
 def _thin(table: tuple[Row, ...]) -> Iterator[str]:
     for row in table:
         metric = row.metrics[-1]
-        if 0 < metric.n < SMALL_N and row.base not in _OF_GROUPS:
+        if 0 < metric.n < SMALL_N and not row.of_groups:
             yield f"{label(row.name)} rests on {counted(metric.n, 'item')} only."
         worst = max(row.metrics, key=lambda each: each.failed)
         if worst.failed > FAILED_SHARE * (worst.n + worst.failed):

@@ -16,6 +16,8 @@ def headline(summary: Summary) -> str:
     table = rows(summary.metrics)
     if table:
         return _evaluated(table)
+    if summary.trained is not None and summary.graded:
+        return f"Trained with {summary.trained.checkpoint.trainer.upper()}; its answers are there to be graded."
     if summary.trained is not None:
         return _trained(summary.trained)
     if summary.built is not None:
@@ -53,9 +55,9 @@ def _main(row: Row) -> str:
         if row.base == "win_rate":
             noun = "answer" if row.verdict != "unclear" else "answer, which may be chance,"
             return f"The trained policy gave the better {noun} in {number(metric.value)} of {n:,} held-out prompts"
-        return f"{label(row.name)} is {number(metric.value, metric.unit)} on {n:,} held-out prompts"
+        return f"{label(row.name)} is {number(metric.value, metric.unit)} on {n:,} {_items(row)}"
     before, after = number(row.before.value, row.unit), number(row.after.value, row.unit)
-    on = f"{'of' if row.unit == 'share' else 'on'} {row.after.n:,} held-out prompts"
+    on = f"{'of' if row.unit == 'share' and not row.of_groups else 'on'} {row.after.n:,} {_items(row)}"
     return f"{label(row.name)} {_moved(row, before, after)} {on}"
 
 
@@ -79,3 +81,7 @@ def _went(before: str, after: str) -> str:
 
 def _listed(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _items(row: Row) -> str:
+    return "groups of answers" if row.of_groups else "held-out prompts"

@@ -16,6 +16,9 @@ Verdict = Literal["improved", "degraded", "changed", "unclear", "none"]
 _MORE_IS_BETTER = {"compliance", "accuracy", "win_rate", "rating", "grade", "lm_eval", "refusals/harmful"}
 _LESS_IS_BETTER = {"toxicity", "unsafe", "cut_off", "over_refusals"}
 
+# Metrics whose items are groups of answers, of which there are always few.
+_OF_GROUPS = {"distinct_1", "distinct_2", "distinct_3", "self_bleu", "compression", "word_entropy", "repeated_answers"}
+
 ALPHA = 0.05
 """A difference counts as more than chance when its p-value is below this, or its 95 % interval leaves out no change."""
 
@@ -48,6 +51,11 @@ class Row:
     def is_win_rate(self) -> bool:
         """Whether it is one, at equal length or as it is: .5 is even."""
         return self.base == "win_rate" or self.name.startswith("length_controlled/win_rate")
+
+    @property
+    def of_groups(self) -> bool:
+        """Whether its items are groups of answers, and not answers."""
+        return self.base in _OF_GROUPS
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -170,7 +170,12 @@ async def _evaluate(
                     f"{remedies(missing)}"
                 )
         kept: dict[str, list[Mapping[str, Any]]] = {}
-        evidence = _evidence(run, pairs, policies, lambda name, rows: kept.setdefault(name, []).extend(rows))
+
+        def keep(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+            again = sum(known == name or known.startswith(f"{name}-") for known in kept)
+            kept[f"{name}-{again + 1}" if again else name] = list(rows)
+
+        evidence = _evidence(run, pairs, policies, keep)
         metrics: list[Metric] = []
         warnings: list[str] = []
         with run.progress.stage("measure", len(plan.measures), "evaluators") as bar:

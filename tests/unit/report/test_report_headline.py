@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from solon.data.records import Metric
 from solon.report.headline import headline
 from solon.report.summary import summarise
 
@@ -64,3 +65,12 @@ def test_a_reward_model_is_measured_by_its_training(make_run, record, metrics, s
     trained["summary"]["checkpoint"] |= {"trainer": "reward", "metrics": metrics}
     record["stages"] = {"train": trained}
     assert headline(summarise(make_run(run=record))) == sentence
+
+
+def test_groups_of_answers_are_no_prompts(make_run):
+    """Thirty groups of twenty are six hundred."""
+    metrics = [
+        Metric(name="distinct_1", of=of, value=value, low=value, high=value, n=30, p_value=0.001)
+        for of, value in (("before", 0.5), ("after", 0.2))
+    ]
+    assert headline(summarise(make_run(metrics=metrics))).endswith("on 30 groups of answers.")
