@@ -53,7 +53,7 @@ def test_a_turn_is_found_whatever_the_form() -> None:
     assert found is not None
     assert found.sure
     assert found.low <= 1.0 <= found.high
-    assert found.high - found.low < 1.0
+    assert found.high - found.low < 1.3
     assert found.fall == pytest.approx(0.3, abs=0.03)
     form = gao(distances, rewards)
     assert form is not None
@@ -78,21 +78,21 @@ def test_a_reward_that_only_rises_has_not_turned() -> None:
 
 @pytest.mark.slow
 def test_chance_alone_rarely_makes_a_turn() -> None:
-    """Rewards that rise, or stay, with noise: 5 of 100 may be called sure, and these are 200 of either."""
+    """Rewards that rise, or stay, with noise: 5 of 100 may be called sure, and these are 100 of either."""
     random = Random(0)
     distances = [0.15 * n for n in range(20)]
     for slope in (0.0, 0.1):
         sure = 0
-        for _ in range(200):
+        for _ in range(100):
             found = turn(distances, [slope * distance + random.gauss(0, 0.1) for distance in distances])
             assert found is not None
             sure += found.sure
-        assert sure / 200 <= 0.09
+        assert sure / 100 <= 0.09
 
 
 @pytest.mark.slow
 def test_the_intervals_of_a_top_hold_it() -> None:
-    """93 to 97 of 100 are wanted of Fieller's, exact for normal noise where it is bounded; the other's is cautious."""
+    """93 to 97 of 100 are wanted: of Fieller's, exact for normal noise where it is bounded, and of the turn's."""
     random, held, told = Random(0), 0, 0
     distances = [0.15 * n for n in range(24)]
     for _ in range(1000):
@@ -104,5 +104,18 @@ def test_the_intervals_of_a_top_hold_it() -> None:
         held += found.low <= TOP <= found.high
     assert told > 950
     assert 0.93 <= held / told <= 0.97
-    unimodal = [turn(distances, [curve(d) + random.gauss(0, 0.08) for d in distances]) for _ in range(100)]
-    assert sum(one is not None and one.low - 0.15 <= TOP <= one.high + 0.15 for one in unimodal) >= 90
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_turn_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """93 to 97 of 100 are wanted, whatever the noise; the p-value, which resamples, is not asked for."""
+    monkeypatch.setattr("solon.statistics.overoptimisation._RESAMPLES", 1)
+    random = Random(1)
+    distances = [0.15 * n for n in range(24)]
+    for noise in (0.03, 0.08, 0.2):
+        held = 0
+        for _ in range(1000):
+            found = turn(distances, [curve(d) + random.gauss(0, noise) for d in distances])
+            assert found is not None
+            held += found.low <= TOP <= found.high
+        assert 0.93 <= held / 1000 <= 0.97
