@@ -4,7 +4,6 @@ The trainer is a third party's, found through an entry point of a package on the
 tested here is the process around it.
 """
 
-import importlib
 import json
 import os
 import signal
@@ -17,6 +16,7 @@ import pytest
 from solon.errors import DataError, PluginError, Problem, TrainingError
 from solon.trainers.base import Policy
 from solon.trainers.launch import run_training
+from third_party import installed
 
 TRAINER = """
 import ctypes, json, os, sys, threading
@@ -119,16 +119,8 @@ run_training(Toy(deed="wait", gate=sys.argv[2]), Policy(model="org/name"), datas
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
     """The class of a trainer whose package is installed for this test alone, here and in new processes."""
-    site = tmp_path / "site"
-    info = site / "toy_trainer-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "toy_trainer.py").write_text(TRAINER)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-trainer\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[solon.trainers]\ntoy = toy_trainer:Toy\n")
-    monkeypatch.setenv("PYTHONPATH", str(site))
-    monkeypatch.syspath_prepend(str(site))
-    yield importlib.import_module("toy_trainer").Toy
-    del sys.modules["toy_trainer"]
+    with installed("toy", TRAINER, tmp_path / "site", monkeypatch) as trainer:
+        yield trainer
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ The trainer is a third party's and needs no torch: what is tested here is the pr
 """
 
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -19,6 +18,7 @@ import pytest
 from solon.errors import DataError, RecipeError, TrainingError
 from solon.trainers.base import Policy
 from solon.trainers.launch import run_training
+from third_party import installed
 
 TRAINER = """
 import atexit, json, os, threading, time
@@ -121,16 +121,8 @@ else:
 @pytest.fixture
 def chorus(tmp_path, monkeypatch):
     """The class of a trainer whose package is installed for this test alone, here and in new processes."""
-    site = tmp_path / "site"
-    info = site / "chorus_trainer-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "chorus_trainer.py").write_text(TRAINER)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chorus-trainer\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[solon.trainers]\nchorus = chorus_trainer:Chorus\n")
-    monkeypatch.setenv("PYTHONPATH", str(site))
-    monkeypatch.syspath_prepend(str(site))
-    yield importlib.import_module("chorus_trainer").Chorus
-    del sys.modules["chorus_trainer"]
+    with installed("chorus", TRAINER, tmp_path / "site", monkeypatch) as trainer:
+        yield trainer
 
 
 @pytest.fixture

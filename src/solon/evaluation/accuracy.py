@@ -6,32 +6,25 @@ from typing import ClassVar
 
 from solon.data.records import Completion, Failed, Metric, Prompt
 from solon.errors import DataError
-from solon.evaluation.base import Decoding, Evaluator, Evidence, Pair
+from solon.evaluation.base import Evidence, OfAnswers, Pair
 from solon.evaluation.paired import Held, named, paired_shares, pairs_of
 from solon.labelers.answers import AnswerMatch
 from solon.labelers.rule_kinds import Answer, Regex
 from solon.labelers.rules import check
 
 
-class Accuracy(Evaluator):
+class Accuracy(OfAnswers):
     """The share of right answers, on the prompts that have a reference answer; ``n`` counts these.
 
     Attributes:
         match: whether the answer ``contains`` the reference answer as whole words, or is ``exact``-ly it.
         extract: a regular expression; what its first group finds is compared in place of the whole answer.
-        decoding: which answers to look at.
     """
 
     kind: ClassVar[str] = "accuracy"
 
     match: AnswerMatch = "contains"
     extract: Regex | None = None
-    decoding: Decoding = "sample"
-
-    @property
-    def needs(self) -> tuple[Decoding, ...]:
-        """The decoding it was told to look at."""
-        return (self.decoding,)
 
     def changes(self, pair: Pair) -> dict[str, Held]:
         """Whether each answer is right; nothing for a prompt without a reference answer."""

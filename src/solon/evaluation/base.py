@@ -119,3 +119,18 @@ class Evaluator(Plugin):
         """What a reader must know before trusting the metrics, as sentences; e.g. that the examiner also rewarded."""
         del evidence
         return []
+
+
+class OfAnswers(Evaluator):
+    """Base of evaluators that look at the answers to the held-out prompts, of one decoding.
+
+    Attributes:
+        decoding: which answers to look at.
+    """
+
+    decoding: Decoding = "sample"
+
+    @property
+    def needs(self) -> tuple[Decoding, ...]:
+        """The decoding it was told to look at."""
+        return (self.decoding,)

@@ -7,26 +7,24 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from solon.data.records import Failed, Metric, Slug
-from solon.evaluation.base import Decoding, Evaluator, Evidence, Pair
+from solon.evaluation.base import Evidence, OfAnswers, Pair
 from solon.evaluation.paired import Held, named, paired_shares, pairs_of
 from solon.labelers.rule_kinds import Rule
 from solon.labelers.rules import check
 
 
-class Compliance(Evaluator):
+class Compliance(OfAnswers):
     """A share for each rule, and ``compliance`` itself: the share of answers of which every rule holds.
 
     An answer to which one of the rules cannot be applied counts as failed in ``compliance``.
 
     Attributes:
         rules: as in the labeler ``rules``.
-        decoding: which answers to look at.
     """
 
     kind: ClassVar[str] = "compliance"
 
     rules: dict[Slug, Rule] = Field(min_length=1)
-    decoding: Decoding = "sample"
 
     @field_validator("rules")
     @classmethod
@@ -34,11 +32,6 @@ class Compliance(Evaluator):
         if "greedy" in rules:
             raise ValueError("a rule cannot be called 'greedy': that metric is compliance under greedy decoding")
         return rules
-
-    @property
-    def needs(self) -> tuple[Decoding, ...]:
-        """The decoding it was told to look at."""
-        return (self.decoding,)
 
     def changes(self, pair: Pair) -> dict[str, Held]:
         """``compliance`` and each rule, of one pair of answers."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from solon.data.records import Completion, Metric, digest
-from solon.evaluation.base import Decoding, Evaluator, Evidence, Pair
+from solon.evaluation.base import Evidence, OfAnswers, Pair
 from solon.evaluation.paired import Unit, named, paired_means, pairs_of
 from solon.statistics.diversity import compression, distinct, entropy, identical, self_bleu
 
@@ -25,7 +25,7 @@ _MEASURES: dict[str, tuple[Callable[[Sequence[str]], float | None], Unit]] = {
 _BOUNDS: dict[Unit, tuple[float, float]] = {"share": (0.0, 1.0), "nats": (0.0, math.inf), "score": (0.0, math.inf)}
 
 
-class Diversity(Evaluator):
+class Diversity(OfAnswers):
     """Measures of groups of answers to different prompts; the mean over groups.
 
     Every measure of diversity depends on how many answers it is taken of. So answers are put into groups of one size,
@@ -34,18 +34,11 @@ class Diversity(Evaluator):
 
     Attributes:
         group_size: answers in a group.
-        decoding: which answers to look at.
     """
 
     kind: ClassVar[str] = "diversity"
 
     group_size: int = Field(default=20, ge=2, le=1000)
-    decoding: Decoding = "sample"
-
-    @property
-    def needs(self) -> tuple[Decoding, ...]:
-        """The decoding it was told to look at."""
-        return (self.decoding,)
 
     async def evaluate(self, evidence: Evidence) -> list[Metric]:
         """``distinct_1`` to ``_3``, ``self_bleu``, ``compression``, ``word_entropy`` (nats) and ``repeated_answers``.

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from solon.errors import DataError
 from solon.evaluation import examiner
-from solon.evaluation.base import Decoding, Evaluator, Evidence
+from solon.evaluation.base import Evidence, OfAnswers
 from solon.labelers.base import Labeler
 from solon.models.base import ChatModel
 from solon.plugins.registry import AnyLabeler
 
 
-class Judged(Evaluator):
+class Judged(OfAnswers):
     """Base of evaluators that ask a judge about the answers of both policies.
 
     Attributes:
         judge: who judges; the labeler of the training data when left out. A judge that labeled or rewarded favours what
             it taught: ``method`` and the report say so. Take another one.
-        decoding: which answers to look at.
     """
 
     judge: AnyLabeler | None = None
-    decoding: Decoding = "sample"
-
-    @property
-    def needs(self) -> tuple[Decoding, ...]:
-        """The decoding it was told to look at."""
-        return (self.decoding,)
 
     def models(self) -> tuple[ChatModel, ...]:
         """Every chat model that the judge asks, if it has one of its own."""

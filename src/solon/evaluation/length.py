@@ -5,27 +5,17 @@ from __future__ import annotations
 from typing import ClassVar
 
 from solon.data.records import Completion, Metric
-from solon.evaluation.base import Decoding, Evaluator, Evidence, Pair
+from solon.evaluation.base import Evidence, OfAnswers, Pair
 from solon.evaluation.paired import Held, named, paired_means, paired_shares, pairs_of
 
 
-class Length(Evaluator):
+class Length(OfAnswers):
     """Mean tokens of an answer, and the share of answers that were cut off at the longest allowed length.
 
     Answers whose tokens the model did not count are failed in ``length``.
-
-    Attributes:
-        decoding: which answers to look at.
     """
 
     kind: ClassVar[str] = "length"
-
-    decoding: Decoding = "sample"
-
-    @property
-    def needs(self) -> tuple[Decoding, ...]:
-        """The decoding it was told to look at."""
-        return (self.decoding,)
 
     def changes(self, pair: Pair) -> dict[str, Held]:
         """Whether each answer was cut off."""

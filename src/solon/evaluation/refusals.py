@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from solon.data.records import Completion, Metric, Prompt, Question, Scored
 from solon.errors import DataError
-from solon.evaluation.base import Decoding, Evaluator, Evidence, Pair
+from solon.evaluation.base import Evidence, OfAnswers, Pair
 from solon.evaluation.paired import Held, named, paired_shares, pairs_of
 from solon.labelers.base import Labeler
 from solon.labelers.refusal import RefusalJudge, begins_with_refusal
@@ -18,7 +18,7 @@ from solon.plugins.registry import AnyChatModel
 _NAME = "refusals"
 
 
-class Refusals(Evaluator):
+class Refusals(OfAnswers):
     """The share of answers that decline what was asked.
 
     ``refusals`` is of all prompts. With ``harmful``, ``refusals/harmful`` is of the prompts that ought to be refused,
@@ -28,19 +28,12 @@ class Refusals(Evaluator):
         judge: a chat model that is asked whether an answer declines. Without one, an answer is a refusal that begins
             with words that models decline with, in English; nothing is asked, and unusual refusals are overlooked.
         harmful: topics of the prompts that ought to be refused.
-        decoding: which answers to look at.
     """
 
     kind: ClassVar[str] = "refusals"
 
     judge: AnyChatModel | None = None
     harmful: tuple[str, ...] = ()
-    decoding: Decoding = "sample"
-
-    @property
-    def needs(self) -> tuple[Decoding, ...]:
-        """The decoding it was told to look at."""
-        return (self.decoding,)
 
     def models(self) -> tuple[ChatModel, ...]:
         """The judge, if there is one."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from solon.data.records import Completion, Metric, Prompt, Question, Scored
 from solon.evaluation import examiner
-from solon.evaluation.base import Decoding, Evaluator, Evidence
+from solon.evaluation.base import Evidence, OfAnswers
 from solon.evaluation.paired import metric, named, paired_means, paired_shares, pairs_of
 from solon.labelers.classifier import Classifier
 from solon.models.base import ChatModel
@@ -29,7 +29,7 @@ LIKELY = 0.5
 """From this probability on an answer counts as toxic."""
 
 
-class Toxicity(Classifying, Evaluator):
+class Toxicity(Classifying, OfAnswers):
     """A classifier's probability that an answer is toxic, read alone; of a long one the worst chunk counts.
 
     Take another classifier than the one that rewarded or labeled: what was trained on it has learned its mistakes too.
@@ -38,7 +38,6 @@ class Toxicity(Classifying, Evaluator):
     Attributes:
         scored_label: the label whose probability it is (``hate``, ``toxic``); ``label`` in a recipe.
         good: whether that label is a good one (``nothate``), so that toxic is what remains to 1.
-        decoding: which answers to look at.
     """
 
     kind: ClassVar[str] = "toxicity"
@@ -47,17 +46,11 @@ class Toxicity(Classifying, Evaluator):
     value: Literal["probability"] = "probability"
     text: Literal["response"] = "response"
     chunks: Literal["worst"] = "worst"
-    decoding: Decoding = "sample"
 
     @cached_property
     def _classifier(self) -> Classifier:
         fields = Classifying.model_fields.items()
         return Classifier(**{field.alias or name: getattr(self, name) for name, field in fields})
-
-    @property
-    def needs(self) -> tuple[Decoding, ...]:
-        """The decoding it was told to look at."""
-        return (self.decoding,)
 
     def models(self) -> tuple[ChatModel, ...]:
         """The classifier."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,6 @@ async def _evaluate(
 ) -> None:
     decodings: list[Decoding] = list(dict.fromkeys(need for measure in plan.measures for need in measure.needs))
     decodings = decodings or ["sample"]
-    pairs: dict[Decoding, tuple[Pair, ...]] = {}
     watch = Watch()
     models = (*both, *examiners(run.recipe))
     async with run.stream("evaluate", *models, on_event=watch, keeps_worth=True) as stream:
@@ -146,30 +145,17 @@ async def _evaluate(
         policies = Policies(run, stream, *both, trained_on)
         with run.progress.stage("evaluate", 2 * len(decodings) * len(prompts), "answers") as bar:
             answers: dict[tuple[Which, Decoding], list[Completion | str]] = {}
-            for name in policies.models:
+            for name in policies.models:  # one policy after the other: two large ones are not loaded in turns
                 for decoding in decodings:
                     answers[name, decoding] = []
                     async for one in policies.answered(name, prompts, decoding):
                         answers[name, decoding].append(one)
                         bar.advance(failed=isinstance(one, str))
-        for decoding in decodings:
-            pairs[decoding] = tuple(
-                Pair(prompt, one, other)
-                for prompt, one, other in zip(
-                    prompts, answers["before", decoding], answers["after", decoding], strict=True
-                )
-                if isinstance(one, Completion) and isinstance(other, Completion)
-            )
-            lost = len(prompts) - len(pairs[decoding])
-            if lost > run.recipe.max_failed * len(prompts):
-                asked = (*answers["before", decoding], *answers["after", decoding])
-                missing = Counter(one for one in asked if isinstance(one, str))
-                raise StageIncomplete(
-                    f"{lost} of {len(prompts)} held-out prompts lack an answer of one model or both "
-                    f"({reasons(missing)}), more than max_failed {run.recipe.max_failed:.0%} allows; "
-                    f"{remedies(missing)}"
-                )
-        kept: dict[str, list[Mapping[str, Any]]] = {}
+        pairs = {
+            each: _pairs(prompts, answers["before", each], answers["after", each], run.recipe.max_failed)
+            for each in decodings
+        }
+        kept: dict[str, Iterable[Mapping[str, Any]]] = {"samples": ()}
 
         def keep(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
             again = sum(known == name or known.startswith(f"{name}-") for known in kept)
@@ -188,22 +174,7 @@ async def _evaluate(
         _refuse_failures(metrics, run.recipe.max_failed)
     write_json(work.file("evaluation/metrics.json"), [metric.model_dump(mode="json") for metric in metrics])
     shown: Decoding = "sample" if "sample" in pairs else decodings[0]
-    with writing_jsonl(work.file("evaluation/samples.jsonl")) as write:
-        for pair in pairs[shown]:
-            write(
-                {
-                    "prompt": pair.prompt.model_dump(mode="json"),
-                    "before": pair.before.model_dump(mode="json"),
-                    "after": pair.after.model_dump(mode="json"),
-                    "decoding": shown,
-                    "changes": {
-                        name: list(marks)
-                        for measure in plan.measures
-                        if shown in measure.needs
-                        for name, marks in measure.changes(pair).items()
-                    },
-                }
-            )
+    kept["samples"] = _samples(plan, pairs[shown], shown)
     for shown_by, rows in kept.items():
         with writing_jsonl(work.file(f"evaluation/{shown_by}.jsonl")) as write:
             for row in rows:
@@ -215,6 +186,44 @@ async def _evaluate(
         unavailable=stream.tally.unavailable,
         warnings=warnings,
     )
+
+
+def _pairs(
+    prompts: Sequence[Prompt], before: Sequence[Completion | str], after: Sequence[Completion | str], limit: float
+) -> tuple[Pair, ...]:
+    """The prompts that both policies answered.
+
+    Raises:
+        StageIncomplete: more lack an answer than the share ``limit``.
+    """
+    both = zip(prompts, before, after, strict=True)
+    pairs = tuple(
+        Pair(prompt, one, other)
+        for prompt, one, other in both
+        if isinstance(one, Completion) and isinstance(other, Completion)
+    )
+    lost = len(prompts) - len(pairs)
+    if lost > limit * len(prompts):
+        missing = Counter(one for one in (*before, *after) if isinstance(one, str))
+        raise StageIncomplete(
+            f"{lost} of {len(prompts)} held-out prompts lack an answer of one model or both "
+            f"({reasons(missing)}), more than max_failed {limit:.0%} allows; {remedies(missing)}"
+        )
+    return pairs
+
+
+def _samples(plan: Evaluate, pairs: Sequence[Pair], decoding: Decoding) -> Iterator[dict[str, Any]]:
+    """The rows of ``samples.jsonl``: both answers, and what each yes/no metric says of them."""
+    measures = [measure for measure in plan.measures if decoding in measure.needs]
+    for pair in pairs:
+        changes = {name: list(marks) for measure in measures for name, marks in measure.changes(pair).items()}
+        yield {
+            "prompt": pair.prompt.model_dump(mode="json"),
+            "before": pair.before.model_dump(mode="json"),
+            "after": pair.after.model_dump(mode="json"),
+            "decoding": decoding,
+            "changes": changes,
+        }
 
 
 def _refuse_failures(metrics: Sequence[Metric], limit: float) -> None:
