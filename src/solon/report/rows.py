@@ -138,13 +138,14 @@ def rows(metrics: Sequence[Metric]) -> tuple[Row, ...]:
             before=_find(metrics, name, "before"),
             after=_find(metrics, name, "after"),
             pair=_find(metrics, name, "pair"),
-            part=_part(name, names),
+            part=part_of(name, names),
         )
         for name in names
     )
 
 
-def _part(name: str, names: Collection[str]) -> str:
+def part_of(name: str, names: Collection[str]) -> str:
+    """What a metric is a part of another for, ``format`` of ``compliance/format``; empty for one of its own."""
     wholes = [whole for whole in names if name.startswith(f"{whole}/")]
     part = name.removeprefix(f"{max(wholes, key=len)}/") if wholes else ""
     return "" if part == "greedy" else part  # another decoding is not a part

@@ -18,6 +18,7 @@ from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
 from solon.plugins.base import Location, located
 from solon.recipe import Evaluate, Recipe
+from solon.report.rows import part_of
 from solon.stages.label import candidates
 from solon.stages.policies import Policies
 from solon.stages.run import Run, Stage, policy_model, stage
@@ -230,7 +231,7 @@ def _refuse_failures(metrics: Sequence[Metric], limit: float) -> None:
     """A number that rests on what few items could be measured is no number; a part of one may be small by nature."""
     names = {metric.name for metric in metrics}
     for metric in metrics:
-        is_part = any(metric.name.startswith(f"{name}/") for name in names)
+        is_part = bool(part_of(metric.name, names))
         if metric.of != "labels" and not is_part and metric.failed > limit * (metric.n + metric.failed):
             raise StageIncomplete(
                 f"{metric.name} could not be measured on {metric.failed} of {metric.n + metric.failed} items, more "

@@ -144,3 +144,14 @@ def test_an_evaluation_that_mostly_failed_is_no_evaluation():
         _refuse_failures([measured], limit=0.5)
     _refuse_failures([measured], limit=0.75)
     _refuse_failures([measured.model_copy(update={"of": "labels"})], limit=0.0)
+
+
+def test_a_part_may_fail_where_its_whole_does_not_and_another_decoding_is_no_part() -> None:
+    """One failed answer of five hundred is one of ten in a rare category; greedy answers are a metric of their own."""
+
+    def measured(name: str, failed: int, n: int) -> Metric:
+        return Metric(name=name, of="after", value=0.5, low=0.4, high=0.6, n=n, failed=failed)
+
+    _refuse_failures([measured("unsafe", 1, 499), measured("unsafe/violence", 1, 9)], limit=0.05)
+    with pytest.raises(StageIncomplete, match="compliance/greedy could not be measured on 20 of 100"):
+        _refuse_failures([measured("compliance", 0, 100), measured("compliance/greedy", 20, 80)], limit=0.05)
