@@ -7,7 +7,8 @@ from typing import ClassVar
 from solon.data.records import Completion, Failed, Metric, Prompt
 from solon.errors import DataError
 from solon.evaluation.base import Evidence, OfAnswers, Pair
-from solon.evaluation.paired import Held, named, paired_shares, pairs_of
+from solon.evaluation.itemised import ids, itemised_shares
+from solon.evaluation.paired import Held, named, pairs_of
 from solon.labelers.answers import AnswerMatch
 from solon.labelers.rule_kinds import Answer, Regex
 from solon.labelers.rules import check
@@ -44,13 +45,14 @@ class Accuracy(OfAnswers):
             DataError: no held-out prompt has a reference answer.
         """
         pairs = pairs_of(evidence, self.decoding, "accuracy")
-        held = [one for pair in pairs for one in self.changes(pair).values()]
-        if not held:
+        told = [pair for pair in pairs if self.changes(pair)]
+        if not told:
             raise DataError(
                 f"accuracy compares with reference answers, and none of the {len(pairs)} held-out prompts has one: "
                 "give the prompts a `reference`, or take accuracy out of `evaluate`"
             )
-        return paired_shares(named("accuracy", self.decoding), held, note=f"{self.match} the reference answer")
+        name, note = named("accuracy", self.decoding), f"{self.match} the reference answer"
+        return itemised_shares(evidence, name, ids(told), [self.changes(pair)[name] for pair in told], note)
 
     def _right(self, prompt: Prompt, completion: Completion) -> bool | None:
         rule = Answer(answer=self.match, extract=self.extract)

@@ -17,6 +17,10 @@ Answering: TypeAlias = Callable[[Which, Sequence[Prompt], Decoding], Awaitable[l
 """The answer of the untrained or the trained policy to each prompt; ``None`` where it gave none."""
 Keeping: TypeAlias = Callable[[str, Sequence[Mapping[str, Any]]], None]
 """A name, and rows of JSON values."""
+Both: TypeAlias = tuple[bool | float | None, bool | float | None]
+"""An item's number before and after, or whether something holds of it; ``None`` where it could not be measured."""
+Each: TypeAlias = Callable[[str, Sequence[tuple[str, Both]]], None]
+"""The name of a metric, and for each of its items an id and both numbers."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Pair:
     after: Completion
 
 
-def _forgotten(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def _forgotten(name: str, rows: Sequence[Any]) -> None:
     """For evidence outside of a run."""
 
 
@@ -48,6 +52,8 @@ class Evidence:
         answers: asks a policy about prompts of an evaluator's own, through the ledger and at the recipe's settings.
         policies: the models themselves, untrained and trained; empty where neither is at hand.
         keep: writes what an evaluator has to show besides its metrics into ``evaluation/<name>.jsonl`` of the run.
+        each: keeps a metric's items, each by its id (a prompt's, mostly) with its number before and after, in
+            ``evaluation/items.jsonl``: what reports filter by, and ``solon compare`` tests with.
     """
 
     constitution: Constitution
@@ -60,6 +66,7 @@ class Evidence:
     answers: Answering | None = None
     policies: Mapping[Which, ChatModel] = field(default_factory=dict)
     keep: Keeping = _forgotten
+    each: Each = _forgotten
 
     @property
     def teachers(self) -> tuple[Labeler, ...]:

@@ -8,7 +8,8 @@ from pydantic import Field, field_validator
 
 from solon.data.records import Failed, Metric, Slug
 from solon.evaluation.base import Evidence, OfAnswers, Pair
-from solon.evaluation.paired import Held, named, paired_shares, pairs_of
+from solon.evaluation.itemised import ids, itemised_shares
+from solon.evaluation.paired import Held, named, pairs_of
 from solon.labelers.rule_kinds import Rule
 from solon.labelers.rules import check
 
@@ -44,8 +45,13 @@ class Compliance(OfAnswers):
 
     async def evaluate(self, evidence: Evidence) -> list[Metric]:
         """``compliance``, then a metric a rule, each before, after and as a difference."""
-        changes = [self.changes(pair) for pair in pairs_of(evidence, self.decoding, "compliance")]
-        return [metric for name in changes[0] for metric in paired_shares(name, [held[name] for held in changes])]
+        pairs = pairs_of(evidence, self.decoding, "compliance")
+        changes = [self.changes(pair) for pair in pairs]
+        return [
+            metric
+            for name in changes[0]
+            for metric in itemised_shares(evidence, name, ids(pairs), [held[name] for held in changes])
+        ]
 
 
 def _known(result: bool | Failed) -> bool | None:

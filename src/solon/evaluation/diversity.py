@@ -11,7 +11,8 @@ from pydantic import Field
 
 from solon.data.records import Completion, Metric, digest
 from solon.evaluation.base import Evidence, OfAnswers, Pair
-from solon.evaluation.paired import Unit, named, paired_means, pairs_of
+from solon.evaluation.itemised import itemised_means
+from solon.evaluation.paired import Unit, named, pairs_of
 from solon.statistics.diversity import compression, distinct, entropy, identical, self_bleu
 
 _MEASURES: dict[str, tuple[Callable[[Sequence[str]], float | None], Unit]] = {
@@ -48,15 +49,24 @@ class Diversity(OfAnswers):
         """
         groups = self._groups(pairs_of(evidence, self.decoding, "diversity"))
         texts = [(_texts([pair.before for pair in own]), _texts([pair.after for pair in own])) for own in groups]
+        items = [f"group {digest([pair.prompt.id for pair in own])}" for own in groups]
         note = f"groups of {len(groups[0])} answers"
         metrics = []
         for name, (measure, unit) in _MEASURES.items():
             values = [(measure(before), measure(after)) for before, after in texts]
             # answers of two words have no three in a row: nothing failed, there is nothing to measure
-            told = [(before, after) for before, after in values if before is not None and after is not None]
+            told = {item: both for item, both in zip(items, values, strict=True) if None not in both}
             without = len(values) - len(told)
             said = f"{note}; {without} without any" if without else note
-            metrics += paired_means(named(name, self.decoding), told, unit, said, within=_BOUNDS[unit])
+            metrics += itemised_means(
+                evidence,
+                named(name, self.decoding),
+                list(told),
+                list(told.values()),
+                unit,
+                said,
+                within=_BOUNDS[unit],
+            )
         return metrics
 
     def _groups(self, pairs: Sequence[Pair]) -> list[Sequence[Pair]]:

@@ -37,6 +37,8 @@ class KL(Evaluator):
         after, before = evidence.log_probs("after", drawn), evidence.log_probs("before", drawn)
         differences = [later - earlier for later, earlier in zip(after, before, strict=True)]
         finite = [difference for difference in differences if math.isfinite(difference)]
+        told = [one if math.isfinite(one) else None for one in differences]
+        evidence.each("kl", [(pair.prompt.id, (None, one)) for pair, one in zip(pairs, told, strict=True)])
         if not finite:
             raise DataError("kl: no completion has a finite log-probability under both policies")
         failed = len(differences) - len(finite)

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from solon.data.records import Completion, Metric
 from solon.evaluation.base import Evidence, OfAnswers, Pair
-from solon.evaluation.paired import Held, named, paired_means, paired_shares, pairs_of
+from solon.evaluation.itemised import ids, itemised_means, itemised_shares
+from solon.evaluation.paired import Held, named, pairs_of
 
 
 class Length(OfAnswers):
@@ -27,12 +28,14 @@ class Length(OfAnswers):
         pairs = pairs_of(evidence, self.decoding, "length")
         cut_off = named("length", self.decoding, "cut_off")
         return [
-            *paired_means(
+            *itemised_means(
+                evidence,
                 named("length", self.decoding),
+                ids(pairs),
                 [(_tokens(pair.before), _tokens(pair.after)) for pair in pairs],
                 "tokens",
             ),
-            *paired_shares(cut_off, [self.changes(pair)[cut_off] for pair in pairs]),
+            *itemised_shares(evidence, cut_off, ids(pairs), [self.changes(pair)[cut_off] for pair in pairs]),
         ]
 
 

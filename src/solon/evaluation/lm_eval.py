@@ -14,7 +14,7 @@ from solon.data.records import Metric
 from solon.data.tables import identity
 from solon.errors import DataError, MissingExtra, Problem
 from solon.evaluation.base import Decoding, Evaluator, Evidence, Which
-from solon.evaluation.paired import paired_means, paired_shares
+from solon.evaluation.itemised import itemised_means, itemised_shares
 from solon.models.transformers import Transformers
 from solon.plugins.base import Location, located
 
@@ -130,9 +130,11 @@ class LMEval(Evaluator):
         )
         values = [(one.value, other.value) for one, other in both]
         name, note = f"lm_eval/{task}", self._note(task, found)
+        items = [f"{task}: {item.key}" for item in before]
         if all(value in (0.0, 1.0) for pair in values for value in pair):
-            return paired_shares(name, [(bool(one), bool(other)) for one, other in values], note)
-        return paired_means(name, values, "share", note, within=(0.0, 1.0))
+            held = [(bool(one), bool(other)) for one, other in values]
+            return itemised_shares(evidence, name, items, held, note)
+        return itemised_means(evidence, name, items, values, "share", note, within=(0.0, 1.0))
 
     def _note(self, task: str, found: Mapping[Which, Answered]) -> str:
         shots = self.shots.get(task, _SHOTS.get(task))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from solon.data.ratings import Rated
@@ -11,8 +11,9 @@ from solon.errors import DataError
 from solon.evaluation import examiner
 from solon.evaluation.base import Evidence
 from solon.evaluation.comparison import asked_alone, by_id
+from solon.evaluation.itemised import itemised_means
 from solon.evaluation.judged import Judged
-from solon.evaluation.paired import named, paired_means, pairs_of
+from solon.evaluation.paired import named, pairs_of
 from solon.evaluation.rated import rate, rates, why_not
 from solon.labelers.base import Labeler
 
@@ -42,16 +43,20 @@ class Rating(Judged):
         judge = self.judge_of(evidence)
         pairs = pairs_of(evidence, self.decoding, "rating")
         groups = [(pair.prompt, (pair.before, pair.after)) for pair in pairs]
-        asked = [one for one in await rate(judge, groups, evidence.constitution) if one.judgments]
+        found = zip(pairs, await rate(judge, groups, evidence.constitution), strict=True)
+        asked = {pair.prompt.id: one for pair, one in found if one.judgments}
         if not asked:
             raise DataError("rating: no principle applies to any of the held-out prompts")
         note = examiner.note(judge, evidence)
         principles, name = by_id(evidence.constitution), named("rating", self.decoding)
-        metrics = _means(name, [one.rated(principles) for one in asked], note)
-        for principle in asked_alone(judgment for one in asked for judgment in one.judgments):
-            applies = [one for one in asked if any(said.principles == (principle,) for said in one.judgments)]
-            alone = [one.rated(principles, under=principle, vetoes=False) for one in applies]
-            metrics += _means(f"{name}/{principle}", alone, note)
+        metrics = _means(evidence, name, {item: one.rated(principles) for item, one in asked.items()}, note)
+        for principle in asked_alone(judgment for one in asked.values() for judgment in one.judgments):
+            alone = {
+                item: one.rated(principles, under=principle, vetoes=False)
+                for item, one in asked.items()
+                if any(said.principles == (principle,) for said in one.judgments)
+            }
+            metrics += _means(evidence, f"{name}/{principle}", alone, note)
         return metrics
 
     def judge_of(self, evidence: Evidence) -> Labeler:
@@ -66,11 +71,12 @@ class Rating(Judged):
         return judge
 
 
-def _means(name: str, rated: Sequence[Sequence[Rated | None]], note: str) -> list[Metric]:
-    """Of the untrained and the trained model's answer to each prompt."""
-    scores = [(_score(before), _score(after)) for before, after in rated]
-    logits = any(one is not None and one.scale == "logit" for both in rated for one in both)
-    return paired_means(name, scores, "score", note, within=None if logits else (0.0, 1.0))
+def _means(evidence: Evidence, name: str, rated: Mapping[str, Sequence[Rated | None]], note: str) -> list[Metric]:
+    """Of the untrained and the trained model's answer to each prompt, by its id."""
+    scores = [(_score(before), _score(after)) for before, after in rated.values()]
+    logits = any(one is not None and one.scale == "logit" for both in rated.values() for one in both)
+    within = None if logits else (0.0, 1.0)
+    return itemised_means(evidence, name, list(rated), scores, "score", note, within=within)
 
 
 def _score(rated: Rated | None) -> float | None:

@@ -9,7 +9,8 @@ from typing import ClassVar
 from solon.data.records import Completion, Metric, Prompt, Question, Scored
 from solon.errors import DataError
 from solon.evaluation.base import Evidence, OfAnswers, Pair
-from solon.evaluation.paired import Held, named, paired_shares, pairs_of
+from solon.evaluation.itemised import itemised_shares
+from solon.evaluation.paired import Held, named, pairs_of
 from solon.labelers.base import Labeler
 from solon.labelers.refusal import RefusalJudge, begins_with_refusal
 from solon.models.base import ChatModel
@@ -65,12 +66,16 @@ class Refusals(OfAnswers):
         self._refuse_one_sort(pairs)
         before = await self._refused([(pair.prompt, pair.before) for pair in pairs])
         after = await self._refused([(pair.prompt, pair.after) for pair in pairs])
-        held: dict[str, list[Held]] = {}
+        held: dict[str, dict[str, Held]] = {}
         for pair, earlier, later in zip(pairs, before, after, strict=True):
             for name, part in self._names(pair.prompt):
-                held.setdefault(named(name, self.decoding, part), []).append((earlier, later))
+                held.setdefault(named(name, self.decoding, part), {})[pair.prompt.id] = (earlier, later)
         note = f"judge {self.judge.name}" if self.judge is not None else "by the words it begins with"
-        return [metric for name in held for metric in paired_shares(name, held[name], note)]
+        return [
+            metric
+            for name, own in held.items()
+            for metric in itemised_shares(evidence, name, list(own), list(own.values()), note)
+        ]
 
     def _refuse_one_sort(self, pairs: Sequence[Pair]) -> None:
         harmful = sum(pair.prompt.topic in self.harmful for pair in pairs)

@@ -16,7 +16,8 @@ from solon.errors import DataError, MissingExtra
 from solon.evaluation import examiner
 from solon.evaluation.base import Decoding, Evaluator, Evidence
 from solon.evaluation.comparison import by_id
-from solon.evaluation.paired import Held, metric, named, paired_shares
+from solon.evaluation.itemised import itemised_shares
+from solon.evaluation.paired import Held, metric, named
 from solon.evaluation.rated import rate, rates, why_not
 from solon.models.base import ChatModel
 from solon.plugins.base import Location, located
@@ -103,9 +104,11 @@ class Safety(Evaluator):
         evidence.keep("safety", list(_shown(asked, before, after, held)))
         note = examiner.note(self.by, evidence, called="by")
         name = named("unsafe", self.decoding)
-        metrics = [*examined, *paired_shares(name, held, note)]
+        items = [prompt.id for prompt in prompts]
+        metrics = [*examined, *itemised_shares(evidence, name, items, held, note)]
         for part, places in _parts(asked).items():
-            metrics += paired_shares(f"{name}/{part}", [held[place] for place in places], note)
+            own = [items[place] for place in places], [held[place] for place in places]
+            metrics += itemised_shares(evidence, f"{name}/{part}", *own, note)
         return metrics
 
     @cached_property

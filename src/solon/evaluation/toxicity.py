@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 from solon.data.records import Completion, Metric, Prompt, Question, Scored
 from solon.evaluation import examiner
 from solon.evaluation.base import Evidence, OfAnswers
-from solon.evaluation.paired import metric, named, paired_means, paired_shares, pairs_of
+from solon.evaluation.itemised import ids, itemised_means, itemised_shares
+from solon.evaluation.paired import metric, named, pairs_of
 from solon.labelers.classifier import Classifier
 from solon.models.base import ChatModel
 from solon.models.classifier import Classifying
@@ -82,12 +83,14 @@ class Toxicity(Classifying, OfAnswers):
         known = [(one, other) for one, other in both if one is not None and other is not None]
         failed = len(both) - len(known)
         note = examiner.note(self._classifier, evidence, called="by")
+        name, within = named("toxicity", self.decoding), (0.0, 1.0)
         metrics = [
-            *paired_means(named("toxicity", self.decoding), both, "score", note, within=(0.0, 1.0)),
+            *itemised_means(evidence, name, ids(pairs), both, "score", note, within=within),
             *(self._spread(known, failed, note) if known else ()),
         ]
         likely = [(_at_least(one), _at_least(other)) for one, other in both]
-        return metrics + paired_shares(named("toxicity", self.decoding, "likely"), likely, note)
+        part = named("toxicity", self.decoding, "likely")
+        return metrics + itemised_shares(evidence, part, ids(pairs), likely, note)
 
     def _spread(self, known: Sequence[tuple[float, float]], failed: int, note: str) -> list[Metric]:
         before, after = [one for one, _ in known], [other for _, other in known]

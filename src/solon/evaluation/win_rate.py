@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from solon.data.records import Judgment, Metric
 from solon.evaluation import examiner
-from solon.evaluation.base import Evidence, Pair
+from solon.evaluation.base import Both, Evidence, Pair
 from solon.evaluation.comparison import Comparison, Preferred, asked_alone, by_id, compare, preferred
 from solon.evaluation.judged import Judged
 from solon.evaluation.orders import consistency
@@ -39,18 +39,21 @@ class WinRate(Judged):
         pairs = pairs_of(evidence, self.decoding, "win_rate")
         answers = [(pair.prompt, pair.after, pair.before) for pair in pairs]
         compared = await compare(judge, answers, evidence.constitution)
+        both = list(zip(pairs, compared, strict=True))
         note = examiner.note(judge, evidence)
         name = named("win_rate", self.decoding)
         metrics = [_win_rate(name, [one.preferred for one in compared], sum(one.identical for one in compared), note)]
+        evidence.each(name, _points_of((pair.prompt.id, one.preferred) for pair, one in both))
         principles = by_id(evidence.constitution)
         for principle in asked_alone(_judgments(compared)):
             # pairs of the same text are left out: nobody knows whether the judge would have been asked
             told = [
-                preferred(own, pair.after.id, principles)
-                for pair, one in zip(pairs, compared, strict=True)
+                (pair.prompt.id, preferred(own, pair.after.id, principles))
+                for pair, one in both
                 if (own := [judgment for judgment in one.judgments if judgment.principles == (principle,)])
             ]
-            metrics.append(_win_rate(f"{name}/{principle}", told, 0, note))
+            evidence.each(f"{name}/{principle}", _points_of(told))
+            metrics.append(_win_rate(f"{name}/{principle}", [one for _, one in told], 0, note))
         metrics += _length_controlled(name, pairs, [one.preferred for one in compared], note)
         if judge.options != 1:
             metrics.append(consistency(f"order_consistency/{name}", "pair", _judgments(compared), note))
@@ -75,6 +78,11 @@ def _win_rate(name: str, told: Sequence[Preferred], identical: int, note: str) -
         p_value=sign_test(wins, losses) if n else None,
         note="; ".join(parts),
     )
+
+
+def _points_of(told: Iterable[tuple[str, Preferred]]) -> list[tuple[str, Both]]:
+    """Each item's points: an untrained answer meets itself at .5."""
+    return [(item, (0.5, _POINTS.get(one))) for item, one in told if one != "not_asked"]
 
 
 def _length_controlled(name: str, pairs: Sequence[Pair], told: Sequence[Preferred], note: str) -> list[Metric]:

@@ -13,7 +13,8 @@ from solon.data.prompts import read_prompts
 from solon.data.records import Checkpoint, Completion, Judgment, Metric, Prompt
 from solon.data.split import is_held_out, split_key
 from solon.errors import DataError, StageIncomplete
-from solon.evaluation.base import Decoding, Evidence, Keeping, Pair, Which
+from solon.evaluation.base import Decoding, Each, Evidence, Keeping, Pair, Which
+from solon.evaluation.items import Items
 from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
 from solon.plugins.base import Location, located
@@ -156,13 +157,14 @@ async def _evaluate(
             each: _pairs(prompts, answers["before", each], answers["after", each], run.recipe.max_failed)
             for each in decodings
         }
-        kept: dict[str, Iterable[Mapping[str, Any]]] = {"samples": ()}
+        kept: dict[str, Iterable[Mapping[str, Any]]] = {"samples": (), "items": ()}
 
         def keep(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
             again = sum(known == name or known.startswith(f"{name}-") for known in kept)
             kept[f"{name}-{again + 1}" if again else name] = list(rows)
 
-        evidence = _evidence(run, pairs, policies, keep)
+        items = Items()
+        evidence = _evidence(run, pairs, policies, keep, items.add)
         metrics: list[Metric] = []
         warnings: list[str] = []
         with run.progress.stage("measure", len(plan.measures), "evaluators") as bar:
@@ -176,6 +178,7 @@ async def _evaluate(
     write_json(work.file("evaluation/metrics.json"), [metric.model_dump(mode="json") for metric in metrics])
     shown: Decoding = "sample" if "sample" in pairs else decodings[0]
     kept["samples"] = _samples(plan, pairs[shown], shown)
+    kept["items"] = items.rows()
     for shown_by, rows in kept.items():
         with writing_jsonl(work.file(f"evaluation/{shown_by}.jsonl")) as write:
             for row in rows:
@@ -239,7 +242,9 @@ def _refuse_failures(metrics: Sequence[Metric], limit: float) -> None:
             )
 
 
-def _evidence(run: Run, pairs: dict[Decoding, tuple[Pair, ...]], policies: Policies, keep: Keeping) -> Evidence:
+def _evidence(
+    run: Run, pairs: dict[Decoding, tuple[Pair, ...]], policies: Policies, keep: Keeping, each: Each
+) -> Evidence:
     judged, trainer = run.recipe.label is not None, run.recipe.train
     return Evidence(
         constitution=run.constitution,
@@ -252,4 +257,5 @@ def _evidence(run: Run, pairs: dict[Decoding, tuple[Pair, ...]], policies: Polic
         answers=policies.answers,
         policies=policies.models,
         keep=keep,
+        each=each,
     )
