@@ -19,7 +19,8 @@ from solon.labelers.code_checks import CodeCheck
 from solon.labelers.value_checks import ExpressionCheck, NumberCheck
 from solon.models.remote import RemoteModel
 from solon.plugins.registry import load, offers
-from solon.recipe import Recipe, Sample
+from solon.recipe import Recipe
+from solon.recipe_parts import Sample
 from solon.trainers.base import Policy
 from solon.trainers.dpo import DPO
 from solon.trainers.gradient import GradientTrainer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,11 +14,12 @@ from solon.constitution.linting import lint
 from solon.data.candidates import reading_candidates
 from solon.data.prompts import read_prompts
 from solon.data.records import Constitution, Prompt
-from solon.errors import InputError, Problem, SolonError
+from solon.errors import InputError, Problem, RecipeError, SolonError
 from solon.labelers.base import Labeler
+from solon.phases import phases_of
 from solon.plugins.base import Plugin, Settings, located
 from solon.recipe import Opened, plugins
-from solon.stages.evaluate import held_out_prompts, trained_prompts
+from solon.stages.evaluate import held_out_prompts, trained_on_earlier, trained_prompts
 from solon.stages.run import policy_model
 from solon.trainers.announcing import refuse_unfit
 from solon.trainers.prompted import PromptTrainer
@@ -36,7 +37,33 @@ class Checked:
 
 
 def check_recipe(opened: Opened) -> Checked:
-    """Looks at every file, model, key and price a recipe names. Loads no model and sends no request."""
+    """Looks at every file, model, key and price a recipe names. Loads no model and sends no request.
+
+    Of a recipe of several phases each is looked at, the later ones with the first policy in place of what the phase
+    before will have trained.
+    """
+    try:
+        phases = phases_of(opened)
+    except RecipeError as error:
+        return Checked(problems=list(error.problems))
+    each = [(phase.phase, _checked(phase)) for phase in phases]
+    return Checked(
+        _together((name, found.problems) for name, found in each),
+        _together((name, found.warnings) for name, found in each),
+    )
+
+
+def _together(each: Iterable[tuple[str, list[Problem]]]) -> list[Problem]:
+    """What was found in any phase: once where several have it, under the name of the first."""
+    found: dict[Problem, str] = {}
+    for name, problems in each:
+        for problem in problems:
+            found.setdefault(problem, name)
+    return [replace(one, what=f"phase {name!r}: {one.what}") if name else one for one, name in found.items()]
+
+
+def _checked(opened: Opened) -> Checked:
+    """Of a recipe without phases, or of one phase."""
     found = Checked()
     recipe = opened.recipe
 
@@ -84,10 +111,13 @@ def check_recipe(opened: Opened) -> Checked:
         # where the prompts cannot be read, those held out still can
         trained_on = given if given is not None or recipe.evaluate.prompts is None else []
         if trained_on is not None:
-            collect("evaluate.prompts", lambda: held_out_prompts(recipe, trained_on))
-    if recipe.policy is not None:
-        policy = recipe.policy
-        found.problems += [Problem(f"{opened.path}: policy", text) for text in policy_model(policy).problems()]
+            collect(
+                "evaluate.prompts", lambda: held_out_prompts(recipe, trained_on, trained_on_earlier(opened.earlier))
+            )
+    against = recipe.evaluate.against if recipe.evaluate is not None else None
+    for key, policy in (("policy", recipe.policy), ("evaluate.against", against)):
+        if policy is not None:
+            found.problems += [Problem(f"{opened.path}: {key}", text) for text in policy_model(policy).problems()]
     for key, plugin in plugins(recipe):
         found.problems += [Problem(f"{opened.path}: {key}", text) for text in plugin.problems()]
         if constitution is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 import yaml
 
 from solon.data.artifacts import atomic_folder
-from solon.data.records import Noun
+from solon.data.records import Noun, digest
 from solon.errors import DataError, MissingExtra, Problem, RecipeError
+from solon.models.backend.identity import content_identity
 from solon.report.export_card import LOADERS, Form, export_card
 from solon.report.summary import Summary, Trained, summarise
 from solon.trainers.configurations import config_file
@@ -23,6 +25,7 @@ _TOKENIZER = (
     "tokenizer.model", "spiece.model", "vocab.json", "merges.txt",
 )  # fmt: skip
 _MODEL = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "adapter_config.json")
+_MADE_OF = ".made_of"
 _LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
 _TASKS = {"ForConditionalGeneration": "SEQ_2_SEQ_LM", "ForSequenceClassification": "SEQ_CLS"}
 
@@ -88,6 +91,30 @@ def export(source: Path, to: Path, *, merge: bool = False, base: str | None = No
     return Exported(folder=str(to), form=form, dtype=dtype, licence=licence, files=files)
 
 
+def merged_weights(adapter: Path, base: str, *, of: Mapping[str, str]) -> Path:
+    """A model folder beside an adapter, with the adapter in its weights: for a training that begins there.
+
+    It is written whole or not at all, and used again as long as it was made of the same. A base of 32 bits stays so.
+
+    Args:
+        adapter: the folder of a checkpoint.
+        base: the folder or hub id that it was trained on.
+        of: file name to SHA-256 of what the training wrote.
+
+    Raises:
+        DataError: the base cannot be loaded, or the adapter is of another model.
+        MissingExtra: merging needs the packages of the ``train`` extra.
+    """
+    folder, made_of = adapter.with_name(f"{adapter.name}-merged"), digest([content_identity(base), dict(of)])
+    note = folder / _MADE_OF
+    if not note.is_file() or note.read_text("utf-8") != made_of:
+        with atomic_folder(folder) as fresh:
+            _copy(adapter, _TOKENIZER, fresh)
+            _merged(adapter, base, fresh, keep_32_bits=True)
+            (fresh / _MADE_OF).write_text(made_of, "utf-8")
+    return folder
+
+
 def _refuse_what_is_there(to: Path) -> None:
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise DataError([Problem(str(to), "is there already and not empty", "name a new folder with --to")])
@@ -125,12 +152,12 @@ def _copy(folder: Path, names: tuple[str, ...], to: Path) -> None:
                 shutil.copyfile(path, to / path.name)
 
 
-def _merged(adapter: Path, base: str, out: Path) -> str:
+def _merged(adapter: Path, base: str, out: Path, *, keep_32_bits: bool = False) -> str:
     if any(find_spec(package) is None for package in ("torch", "transformers", "peft")):
-        raise MissingExtra("--merge", "train")
+        raise MissingExtra("merging an adapter", "train")
     from solon.trainers.backend.merging import merge
 
-    return merge(adapter, base, out)
+    return merge(adapter, base, out, keep_32_bits=keep_32_bits)
 
 
 def _task(folder: Path) -> str:

@@ -6,17 +6,22 @@ changed is skipped; what has been paid for is in the ledger and is never asked a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from solon.errors import RecipeError
+from solon.phases import phases_of, unfolding, up_to
 from solon.progress import Progress, Silent
 from solon.recipe import Opened, Recipe
+from solon.report.phases import write_phases
+from solon.report.write import Format
 from solon.stages.build import build
 from solon.stages.evaluate import evaluate
 from solon.stages.label import label
-from solon.stages.report import report
+from solon.stages.report import report, with_those_there
 from solon.stages.run import Run, forget_others, opened_run
 from solon.stages.sample import sample
 from solon.stages.train import refuse_untrainable, train
@@ -48,23 +53,67 @@ def stages_of(recipe: Recipe) -> list[str]:
 
 
 def run(
-    opened: Opened, run_dir: Path | None = None, *, until: str | None = None, progress: Progress | None = None
+    opened: Opened,
+    run_dir: Path | None = None,
+    *,
+    until: str | None = None,
+    phase: str | None = None,
+    formats: Collection[Format] = (),
+    progress: Progress | None = None,
 ) -> Path:
-    """Does every stage of a recipe, or those up to ``until``; returns the run directory.
+    """Does every stage of a recipe, or those up to ``until``; returns the run directory, that of the last phase done.
+
+    Of a recipe of several phases, one after the other is done up to ``phase``, each in a folder of its own below
+    ``run_dir``; ``until`` is a stage of the last of them. The report is written in ``formats`` (html and md when empty)
+    and in those that it has already.
 
     Raises:
-        RecipeError: the recipe has no stage ``until``; nothing was done.
+        RecipeError: the recipe has no such phase or stage, or one of its phases is wrong; nothing was done.
         SolonError: a stage failed. Everything that succeeded is kept, and running again goes on from there.
     """
     target = run_dir or Path("runs") / opened.name
+    planned = up_to(phase, phases_of(opened))
+    wanted = _stages_up_to(until, planned[-1])
+    for number, (one, folder) in enumerate(islice(unfolding(opened, target), len(planned))):
+        if one.phase:
+            (progress or Silent()).say(f"phase     {one.phase}")
+            with suppress(OSError):  # to open the phase's own folder says what is wrong
+                target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_last = number == len(planned) - 1
+        ahead = [later.recipe for later in planned[number + 1 :]]
+        _run(one, folder, wanted if is_last else stages_of(one.recipe), ahead, formats, progress or Silent())
+        if one.phase:
+            write_phases(target, [target / earlier.phase for earlier in planned[: number + 1]])
+    return folder
+
+
+def _stages_up_to(until: str | None, opened: Opened) -> list[str]:
+    """Those of a recipe up to ``until``, or all."""
     stages = stages_of(opened.recipe)
     if until is not None and until not in stages:
-        raise RecipeError(f"this recipe has no stage {until!r}; its stages are {', '.join(stages)}")
-    wanted = stages[: stages.index(until) + 1] if until is not None else stages
-    with opened_run(opened, target, progress or Silent()) as work:
-        forget_others(work, stages)
+        what = f"phase {opened.phase!r} of this recipe" if opened.phase else "this recipe"
+        raise RecipeError(f"{what} has no stage {until!r}; its stages are {', '.join(stages)}")
+    return stages if until is None else stages[: stages.index(until) + 1]
+
+
+def _run(
+    opened: Opened,
+    target: Path,
+    wanted: Sequence[str],
+    ahead: Sequence[Recipe],
+    formats: Collection[Format],
+    progress: Progress,
+) -> None:
+    """One phase. Before anything is paid for, what cannot be trained here is refused, in the phases ``ahead`` too."""
+    with opened_run(opened, target, progress) as work:
+        work.formats = with_those_there(work.directory, formats)
+        forget_others(work, stages_of(opened.recipe))
         for name in wanted:
             to_come = wanted[wanted.index(name) + 1 :]
-            work.refuse_ahead = partial(refuse_untrainable, work) if "train" in to_come else lambda: None
+            work.refuse_ahead = partial(_refuse_untrainable, [opened.recipe] if "train" in to_come else [], ahead)
             STAGES[name](work)
-    return target
+
+
+def _refuse_untrainable(own: Sequence[Recipe], ahead: Sequence[Recipe]) -> None:
+    for recipe in (*own, *ahead):
+        refuse_untrainable(recipe)

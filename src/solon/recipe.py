@@ -6,71 +6,36 @@ points to (prompts, models, keys, prices) without spending anything; ``solon che
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, ValidationError, field_validator, model_validator
 
 from solon.data.build import Build
 from solon.data.candidates import CandidateColumns
-from solon.document import dump, parse, problems_of
+from solon.document import Document, dump, problems_of
 from solon.document import read as read_document
-from solon.document.place import Document, Loc
 from solon.errors import Problem, RecipeError
+from solon.overriding import Overridden, merged_document, overridden
 from solon.plugins.base import Location, Settings, base_folder
-from solon.plugins.registry import AnyChatModel, AnyEvaluator, AnyLabeler, AnyTrainer
+from solon.plugins.registry import AnyLabeler, AnyTrainer
+from solon.recipe_parts import Evaluate, Sample, short_too
 from solon.trainers.base import Policy
 from solon.trust.canaries import Canaries
 
-
-def _or(short: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
-    """Tells editors that a field has a short form too."""
-
-    def extend(schema: dict[str, Any]) -> None:
-        long = schema.pop("anyOf", None) or [{"$ref": schema.pop("$ref")}]
-        schema["anyOf"] = [*long, short]
-
-    return extend
-
-
-class Sample(Settings):
-    """How completions are drawn: ``n`` a prompt, from the policy itself or from another chat model."""
-
-    n: PositiveInt = Field(default=4, description="completions a prompt")
-    temperature: NonNegativeFloat = Field(default=1.0, description="0 is greedy")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus sampling; 1 is off")
-    max_tokens: PositiveInt = Field(default=512, description="the longest completion, in tokens")
-    model: AnyChatModel | None = Field(default=None, description="what is sampled; the policy when left out")
-
-
-class Evaluate(Settings):
-    """Measures the trained policy against the untrained one, on prompts that neither was trained on.
-
-    A list of evaluators is short for ``{with: [...]}``. Without ``prompts``, ``build.held_out`` says which are used.
-    """
-
-    prompts: Location | None = Field(default=None, description="held-out prompts, as in `prompts`")
-    temperature: NonNegativeFloat = Field(default=1.0, description="of the `sample` decoding")
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    max_tokens: PositiveInt | None = Field(default=None, description="the longest answer; as in `sample` when left out")
-    measures: tuple[AnyEvaluator, ...] = Field(default=(), alias="with", description="the evaluators, in order")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _list_is_short_for_with(cls, value: Any) -> Any:
-        return {"with": value} if isinstance(value, list) else value
+OF_ALL_PHASES = ("name", "max_usd", "ledger", "sets", "compare", "phases")
+"""Keys that no phase states for itself: they are the recipe's."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""Names a recipe, or one of its sets: part of a path."""
 
 
 class Recipe(Settings):
     """The whole way: constitution, prompts, policy, and what to do at each stage. Paths are relative to the recipe."""
 
-    name: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run directory"
-    )
+    name: Name | None = Field(default=None, description="names the run directory")
     constitution: Location = Field(description="a constitution file, or the name of an installed one")
     prompts: Location | None = Field(
         default=None, description="JSONL, CSV, Parquet, a folder of them, or hf://org/name"
@@ -78,25 +43,35 @@ class Recipe(Settings):
     candidates: Location | None = Field(default=None, description="prompts with their responses, in place of sampling")
     dataset: Location | None = Field(default=None, description="a preference dataset, in place of all before training")
     columns: CandidateColumns = Field(
-        default=CandidateColumns(), description="which column holds what", json_schema_extra=_or({"type": "string"})
+        default=CandidateColumns(),
+        description="which column holds what",
+        json_schema_extra=short_too({"type": "string"}),
     )
     policy: Policy | None = Field(
-        default=None, description="the model to align", json_schema_extra=_or({"type": "string"})
+        default=None, description="the model to align", json_schema_extra=short_too({"type": "string"})
     )
     sample: Sample = Sample()
     label: AnyLabeler | None = Field(default=None, description="who judges, and how")
     canaries: Canaries | None = Field(
         default=None,
         description="answers that must lose, mixed into the labeling: a share of the prompts, or a mapping",
-        json_schema_extra=_or({"type": "number"}),
+        json_schema_extra=short_too({"type": "number"}),
     )
     build: Build = Build()
     train: AnyTrainer | None = Field(default=None, description="the trainer; leave it out to end at the datasets")
-    evaluate: Evaluate | None = Field(default=None, json_schema_extra=_or({"type": "array"}))
+    evaluate: Evaluate | None = Field(default=None, json_schema_extra=short_too({"type": "array"}))
     seed: int = Field(default=0, ge=0, lt=2**31, description="of sampling, splitting, shuffling and training")
     max_failed: float = Field(default=0.05, ge=0, le=1, description="share of judgments that may fail")
     max_usd: NonNegativeFloat | None = Field(default=None, description="cap on what this run may spend, in US dollars")
     ledger: str = Field(default=".solon/ledger.sqlite", description="relative to where solon runs")
+    sets: dict[Name, dict[str, Any]] = Field(default={}, description="variations by name, merged over it by `--set`")
+    phases: dict[Name, dict[str, Any]] = Field(
+        default={}, description="what is done one after the other, each merged over the rest; by name, in order"
+    )
+
+    compare: dict[Name, Any] = Field(
+        default={}, description="trainers to put side by side, by name: settings, a list of them, or a partial recipe"
+    )
 
     @field_validator("policy", mode="before")
     @classmethod
@@ -113,8 +88,25 @@ class Recipe(Settings):
     def _share_is_short_for_canaries(cls, value: Any) -> Any:
         return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
+    @field_validator("sets")
+    @classmethod
+    def _sets_are_flat(cls, sets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if nested := [name for name, partial in sets.items() if "sets" in partial]:
+            raise ValueError(f"a set holds no `sets`: take them out of {', '.join(map(repr, nested))}")
+        return sets
+
+    @field_validator("phases")
+    @classmethod
+    def _phases_share_what_is_the_recipes(cls, phases: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, partial in phases.items():
+            if shared := [key for key in OF_ALL_PHASES if key in partial]:
+                raise ValueError(f"`{shared[0]}` is of the whole recipe: take it out of phase {name!r}")
+        return phases
+
     @model_validator(mode="after")
     def _begins_somewhere(self) -> Recipe:
+        if self.phases:
+            return self  # each phase is whole, and is looked at by itself
         begins = [name for name in ("prompts", "candidates", "dataset") if getattr(self, name) is not None]
         if len(begins) != 1:
             raise ValueError(
@@ -161,11 +153,19 @@ class Opened:
         recipe: the validated settings.
         path: the file.
         data: what the file says with the overrides applied, as plain values: what ``recipe.yaml`` in a run holds.
+        entry: which run of a comparison it is; empty outside of one.
+        phase: which of the recipe's phases it is; empty for a recipe that has none, and for the whole of one.
+        earlier: the recipes of the phases before it, whose training prompts the policy has learned from too.
+        document: where in the file everything stands, for problems that are found later.
     """
 
     recipe: Recipe
     path: Path
     data: dict[str, Any]
+    entry: str = ""
+    phase: str = ""
+    earlier: tuple[Recipe, ...] = ()
+    document: Document | None = field(default=None, compare=False, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -173,18 +173,31 @@ class Opened:
         return self.path.parent.absolute()
 
     @property
-    def name(self) -> str:
-        """``name`` when the recipe has one; else the file's, or its folder's for a file called ``recipe.yaml``."""
+    def budget(self) -> str:
+        """What names the cap ``max_usd``: one for all runs of a recipe, so that N of them never spend N times as much.
+
+        ``name`` when the recipe has one; else the file's, or its folder's for a file called ``recipe.yaml``.
+        """
         stem = self.path.stem
         return self.recipe.name or (self.folder.name if stem == "recipe" else stem)
+
+    @property
+    def name(self) -> str:
+        """What names the run, and stands beside what it pays in the ledger: ``budget``, ``budget/entry/phase``."""
+        return "/".join(filter(None, (self.budget, self.entry, self.phase)))
 
     def text(self) -> str:
         """The recipe as it is run, as YAML."""
         return dump(self.data)
 
 
-def read(path: Path, overrides: Sequence[str] = ()) -> Opened:
-    """Reads a recipe and applies overrides such as ``train.beta=0.05``.
+def read(path: Path, overrides: Sequence[str] = (), sets: Sequence[str] = ()) -> Opened:
+    """Reads a recipe, merges some of its sets over it, each over the ones before, and applies overrides.
+
+    Args:
+        path: the file.
+        overrides: such as ``train.beta=0.05``; they come last.
+        sets: names of variations that stand in the recipe under ``sets``.
 
     Raises:
         RecipeError: with every problem in the file, each at file:line:column with the nearest valid name.
@@ -192,88 +205,62 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Opened:
     document, problems = read_document(path, error=RecipeError)
     if not isinstance(document.data, dict):
         raise RecipeError([*problems, Problem(document.place(()), "a recipe is a mapping", "start from `solon init`")])
-    data = _overridden(document.data, overrides)
-    with base_folder(path.parent.absolute()):
-        try:
-            recipe = Recipe.model_validate(data)
-        except ValidationError as error:
-            # what was typed on the command line is not in the file, so its place there would mislead
-            typed = tuple(override.partition("=")[0] for override in overrides)
-            overridden = _Overridden(document.name, data, document.values, document.keys, typed)
-            raise RecipeError([*problems, *problems_of(error, overridden, Recipe)]) from None
+    for name in sets:
+        document = _with_set(document, name)
+    typed = tuple(override.partition("=")[0] for override in overrides)
+    if idle := [f"command line, {key}" for key in typed if key.partition(".")[0] == "sets"]:
+        raise RecipeError(
+            [
+                Problem(
+                    where,
+                    "a set is merged before this is put in, so it would change nothing",
+                    "give the value itself: leave `sets.NAME.` out",
+                )
+                for where in idle
+            ]
+        )
+    data = overridden(document.data, overrides)
+    # what was typed on the command line is not in the file, so its place there would mislead
+    placed = Overridden(document.name, data, document.values, document.keys, typed)
+    try:
+        recipe = validated(placed, path)
+    except RecipeError as error:
+        raise RecipeError([*problems, *error.problems]) from None
     if problems:
         raise RecipeError(problems)
-    return Opened(recipe, path, data)
+    return Opened(recipe, path, {key: value for key, value in data.items() if key != "sets"}, document=placed)
 
 
-@dataclass(frozen=True)
-class _Overridden(Document):
-    """A document with overrides put in, which knows what came from the command line; ``typed`` holds their keys."""
+def validated(document: Document, path: Path) -> Recipe:
+    """The recipe that a document holds; relative paths in it are relative to the folder of ``path``.
 
-    typed: tuple[str, ...] = ()
-
-    def place(self, loc: Loc) -> str:
-        return self._typed_place(loc) or super().place(loc)
-
-    def key_place(self, loc: Loc) -> str:
-        return self._typed_place(loc) or super().key_place(loc)
-
-    def _typed_place(self, loc: Loc) -> str | None:
-        steps = tuple(map(str, loc))
-        for key in reversed(self.typed):  # the last one counts
-            path = tuple(key.split("."))
-            new = loc not in self.values and path[: len(steps)] == steps
-            if new or steps[: len(path)] == path or (*steps, "kind") == path:  # a wrong kind is found at its plugin
-                return f"command line, {key}"
-        return None
+    Raises:
+        RecipeError: with every problem, each at its place.
+    """
+    with base_folder(path.parent.absolute()):
+        try:
+            return Recipe.model_validate(document.data)
+        except ValidationError as error:
+            raise RecipeError(problems_of(error, document, Recipe)) from None
 
 
-_OVERRIDE = re.compile(r"^(?P<key>[A-Za-z_][\w-]*(?:\.[\w-]+)*)=(?P<value>.*)$", re.DOTALL)
+def _with_set(document: Document, name: str) -> Document:
+    """The document with one of its sets merged over it; as it is where the set is no mapping, which is told later.
 
-
-def _overridden(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A copy of ``data`` with each ``key.path=value`` put in; the value is read as YAML."""
-    result = deepcopy(data)
-    for override in overrides:
-        match = _OVERRIDE.match(override)
-        if match is None:
-            raise RecipeError([Problem("command line", f"{override!r} is not of the form key.path=value")])
-        *parents, last = match["key"].split(".")
-        here: Any = result
-        for depth, parent in enumerate(parents):
-            below = _child(here, parent)
-            if isinstance(below, str) and parent in {"policy", "label", "train", "columns"}:
-                below = {"model" if parent == "policy" else "prompt" if parent == "columns" else "kind": below}
-                here[parent] = below
-            if below is None and isinstance(here, dict):
-                below = here[parent] = {}
-            if not isinstance(below, dict | list):
-                done = ".".join(parents[: depth + 1])
-                raise RecipeError(
-                    [Problem("command line", f"{override!r}: {done!r} is a value and has no settings below")]
-                )
-            here = below
-        value: Any = None
-        if match["value"].strip():
-            document, problems = parse(match["value"], f"command line, {match['key']}", error=RecipeError)
-            if problems:
-                raise RecipeError(problems)
-            value = document.data
-        if isinstance(here, list):
-            if not last.isdigit() or int(last) >= len(here):
-                raise RecipeError(
-                    [Problem("command line", f"{override!r}: the list has {len(here)} items, counted from 0")]
-                )
-            here[int(last)] = value
-        else:
-            here[last] = value
-    return result
-
-
-def _child(here: Any, key: str) -> Any:
-    if isinstance(here, list):
-        return here[int(key)] if key.isdigit() and int(key) < len(here) else None
-    return here.get(key)
+    Raises:
+        RecipeError: there is no such set.
+    """
+    sets = document.data.get("sets") or {}
+    if not isinstance(sets, dict):
+        return document
+    if name not in sets:
+        there = f"its sets are {', '.join(map(str, sets))}" if sets else "it has no `sets`"
+        near = get_close_matches(name, map(str, sets), n=1)
+        meant = f"did you mean {near[0]!r}?" if near else ""
+        raise RecipeError(
+            [Problem("command line", f"--set {name}: this recipe has no set of that name; {there}", meant)]
+        )
+    return merged_document(document, ("sets", name)) if isinstance(sets[name], dict) else document
 
 
 def plugins(recipe: Recipe) -> Iterator[tuple[str, Any]]:
@@ -286,11 +273,3 @@ def plugins(recipe: Recipe) -> Iterator[tuple[str, Any]]:
         yield "train", recipe.train
     for number, measure in enumerate(recipe.evaluate.measures if recipe.evaluate else ()):
         yield f"evaluate.with.{number}", measure
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a recipe, for editors; plugins appear as a mapping with ``kind``."""
-    result = Recipe.model_json_schema(by_alias=True)
-    result["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    result["title"] = "solon recipe"
-    return result

@@ -20,7 +20,7 @@ from transformers import (
 
 from project import CONSTITUTION, Project
 from solon.errors import DataError
-from solon.exporting import export
+from solon.exporting import export, merged_weights
 from solon.testing.tiny import tiny_llama
 from solon.trainers.backend.merging import merge
 
@@ -137,3 +137,24 @@ def test_an_adapter_is_merged_into_a_model_of_its_own_kind(task, factory, config
     assert merged.keys() == expected.keys()
     off = {name: float((merged[name] - weight).abs().max() / weight.abs().max()) for name, weight in expected.items()}
     assert max(off.values()) < 2**-7  # bfloat16 has 8 binary digits
+
+
+def test_weights_for_a_further_training_are_merged_once_and_keep_32_bits(tmp_path: Path) -> None:
+    """Rounded to 16 bits, a small training would be lost in the next; merged each time, a rerun would take minutes."""
+    tiny_llama(tmp_path / "base", dtype="float32")
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(tmp_path / "base"), LoraConfig(r=2))
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=1e-4)
+    adapted.save_pretrained(tmp_path / "sft")
+    merged = merged_weights(tmp_path / "sft", str(tmp_path / "base"), of={"adapter": "1"})
+    assert merged == tmp_path / "sft-merged"
+    expected = adapted.merge_and_unload().state_dict()
+    found = AutoModelForCausalLM.from_pretrained(merged, dtype="auto").state_dict()
+    assert {tensor.dtype for tensor in found.values()} == {torch.float32}
+    assert all(torch.allclose(found[name], expected[name], atol=1e-7) for name in found)
+    written = [(path.name, path.stat().st_mtime_ns) for path in sorted(merged.iterdir())]
+    merged_weights(tmp_path / "sft", str(tmp_path / "base"), of={"adapter": "1"})
+    assert [(path.name, path.stat().st_mtime_ns) for path in sorted(merged.iterdir())] == written
+    merged_weights(tmp_path / "sft", str(tmp_path / "base"), of={"adapter": "2"})
+    assert [(path.name, path.stat().st_mtime_ns) for path in sorted(merged.iterdir())] != written

@@ -10,7 +10,8 @@ import pytest
 from solon.errors import RecipeError
 from solon.plugins.base import located
 from solon.plugins.registry import offers
-from solon.recipe import read, schema
+from solon.recipe import read
+from solon.recipe_schema import schema
 from solon.stages.run import policy_model
 
 GOOD = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from solon.data.records import digest
 from solon.data.tables import Row, read_rows
 from solon.errors import DataError, Problem
 from solon.labelers.base import Labeler
+from solon.phases import phases_of
 from solon.planning.crowd import crowds_of
 from solon.plugins.base import located
 from solon.recipe import Opened, Recipe, read
@@ -70,15 +71,17 @@ class Facts:
     trainer: str | None = None
 
 
-def facts_of(path: Path) -> Facts:
+def facts_of(path: Path, sets: Sequence[str] = ()) -> Facts:
     """The facts of a recipe (``.yaml``), a file of data, a dataset folder, or the ``datasets`` folder of a run.
+
+    ``sets`` are those of the recipe that are merged over it. Of several phases it is the last that is advised on.
 
     Raises:
         DataError: nothing there can be read, or nothing in it is known.
         RecipeError: the recipe is wrong.
     """
     if path.suffix in (".yaml", ".yml"):
-        return _of_recipe(read(path))
+        return _of_recipe(phases_of(read(path, sets=sets))[-1])
     if (path / "recipe.yaml").is_file() and (path / "datasets").is_dir():
         path = path / "datasets"
     folders = [path] if path.is_file() else [path, *sorted(child for child in path.iterdir() if child.is_dir())]

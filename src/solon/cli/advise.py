@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solon.cli.options import Json, print_json
+from solon.cli.options import Json, Sets, print_json
 
 if TYPE_CHECKING:
     from solon.advice import Advice, Facts
@@ -28,7 +28,7 @@ _TITLES = {
 }
 
 
-def advise(source: Source, model: Model = None, json: Json = False) -> None:
+def advise(source: Source, model: Model = None, sets: Sets = None, json: Json = False) -> None:
     """Say which trainer fits a dataset or recipe, why, from where that is known, and what cannot be told.
 
     Reads the data and asks nobody.
@@ -38,7 +38,7 @@ def advise(source: Source, model: Model = None, json: Json = False) -> None:
     from solon.advice import counsel, facts_of
     from solon.trainers.backends import Machine
 
-    facts = facts_of(source)
+    facts = facts_of(source, sets or ())
     facts = replace(facts, model=model) if model is not None else facts
     found = counsel(facts)
     if json:

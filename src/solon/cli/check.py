@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import typer
 
-from solon.cli.options import Json, Overrides, RecipeFile, print_json
+from solon.cli.options import Json, Overrides, RecipeFile, Sets, print_json
 
 
-def check(recipe: RecipeFile, overrides: Overrides = None, json: Json = False) -> None:
+def check(recipe: RecipeFile, overrides: Overrides = None, sets: Sets = None, json: Json = False) -> None:
     """Find every problem of a recipe; nothing is spent.
 
-    Looks at settings, files, models, keys and prices. Exit code 2 if there is any problem.
+    Looks at settings, files, models, keys and prices, at what it compares, and without --set at the settings of every
+    set of the recipe.
+    Exit code 2 if there is any problem.
     """
     from solon.checking import check_recipe
+    from solon.comparison.checking import check_entries
+    from solon.phases import problems_of_sets
     from solon.recipe import read
 
-    found = check_recipe(read(recipe, overrides or ()))
+    opened = read(recipe, overrides or (), sets or ())
+    found = check_recipe(opened)
+    if not sets:
+        found.problems += problems_of_sets(opened, overrides or ())
+    compared = check_entries(opened, found)
+    found.problems += compared.problems
+    found.warnings += compared.warnings
     if json:
         print_json(
             {

@@ -14,12 +14,28 @@ if TYPE_CHECKING:
     from solon.progress import Progress
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file.")]
+RecipeOrRun = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file, or the folder of a run.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Values to use in place of the recipe's, e.g. train.beta=0.05."),
 ]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME", help="A variation of the recipe, as it stands under `sets`. May be repeated."
+    ),
+]
+Phase = Annotated[
+    str | None, typer.Option("--phase", metavar="NAME", help="The last phase to do, of a recipe with `phases`.")
+]
 RunDir = Annotated[
     Path | None, typer.Option("--run-dir", help="Where the run's files go. Default: runs/<name of the recipe>.")
+]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format", metavar="md|html|json", help="What to write; may be repeated, or commas between. Default: html,md."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors only.")]

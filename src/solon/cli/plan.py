@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solon.cli.options import Json, Overrides, RecipeFile, print_json, table
+from solon.cli.options import Json, Overrides, RecipeFile, Sets, print_json, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +25,11 @@ Seconds = Annotated[
 
 
 def plan(
-    recipe: RecipeFile, overrides: Overrides = None, seconds_per_request: Seconds = None, json: Json = False
+    recipe: RecipeFile,
+    overrides: Overrides = None,
+    sets: Sets = None,
+    seconds_per_request: Seconds = None,
+    json: Json = False,
 ) -> None:
     """Say what a recipe would cost; nothing is spent.
 
@@ -34,7 +38,7 @@ def plan(
     from solon.planning import plan_of
     from solon.recipe import read
 
-    planned = plan_of(read(recipe, overrides or ()), seconds_per_request=seconds_per_request)
+    planned = plan_of(read(recipe, overrides or (), sets or ()), seconds_per_request=seconds_per_request)
     if json:
         print_json(planned.model_dump(mode="json"))
         return
@@ -65,7 +69,7 @@ def _table(planned: Plan) -> Table:
         column.no_wrap = True  # only names of models may go on in the next line
     for row in planned.rows:
         rows.add_row(
-            row.part,
+            f"{row.phase}: {row.part}" if row.phase else row.part,
             row.model,
             f"{row.requests:,}",
             _tokens(row.input_tokens),

@@ -7,6 +7,6 @@ from solon.cli.options import print_json
 
 def schema() -> None:
     """Print the JSON Schema of a recipe, for editors."""
-    from solon.recipe import schema as recipe_schema
+    from solon.recipe_schema import schema as recipe_schema
 
     print_json(recipe_schema())

@@ -48,6 +48,7 @@ class Agreement(Evaluator):
     """
 
     kind: ClassVar[str] = "agreement"
+    of_labels: ClassVar[bool] = True
 
     other: AnyLabeler | None = Field(default=None, alias="with")
 

@@ -78,6 +78,8 @@ class Evaluator(Plugin):
     """Measures the trained policy against the untrained one."""
 
     group: ClassVar[str] = "solon.evaluators"
+    of_labels: ClassVar[bool] = False
+    """Whether it measures the labels of the training data, and nothing where there are none."""
 
     @property
     def needs(self) -> tuple[Decoding, ...]:

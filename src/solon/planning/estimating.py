@@ -21,7 +21,8 @@ from solon.planning.rows import Estimate, Purpose, places_in
 from solon.planning.trying import Trial
 from solon.planning.unwritten import size, unwritten
 from solon.plugins.base import located
-from solon.recipe import Evaluate, Opened, Recipe, Sample
+from solon.recipe import Opened, Recipe
+from solon.recipe_parts import Evaluate, Sample
 from solon.stages.run import policy_model
 from solon.stages.sample import complete, seed_of
 from solon.trainers.prompted import PromptTrainer

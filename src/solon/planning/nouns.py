@@ -26,10 +26,11 @@ class Row(Noun):
     """What one model is asked for one purpose.
 
     Attributes:
+        phase: of the recipe that asks; empty where it has none.
         stage: ``sample``, ``label`` or ``evaluate``.
         part: what the requests are for: ``completions``, ``labels``, ``canaries``, ``answers``, or the kind of the
             evaluator that asks.
-        where: the key of the model in the recipe: ``label.judge``.
+        where: the key of the model in the recipe: ``label.judge``; with the phase before it where there is one.
         model: its name.
         requests: about how many. Those asked again, because a reply could not be read or did not come, come on top.
         requests_low, requests_high: what it may be at least and at most, where that hangs on what a cascade escalates.
@@ -48,6 +49,7 @@ class Row(Noun):
             ``None`` where nothing is sent as batches.
     """
 
+    phase: str = ""
     stage: str
     part: str
     where: str

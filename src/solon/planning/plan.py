@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from solon.models.base import ROOM_TO_REASON, ChatModel
 from solon.models.caching import caching_of
+from solon.phases import phases_of
 from solon.planning.crowd import Crowd
 from solon.planning.estimating import Estimates, estimated
 from solon.planning.nouns import Change, Disk, Plan, Row
@@ -30,21 +32,31 @@ def plan_of(opened: Opened, *, seconds_per_request: float | None = None) -> Plan
         DataError: prompts or candidates cannot be read.
         StorageError: the ledger cannot be read.
     """
-    found = estimated(opened, seconds_per_request)
-    rows = tuple(one.row for one in found.rows)
-    changes = tuple(_changes(found.rows))
-    works = [one.work for one in found.rows if one.work is not None]
+    phases = phases_of(opened)
+    each = [estimated(phase, seconds_per_request) for phase in phases]
+    estimates = [_of_phase(one, phase.phase) for phase, found in zip(phases, each, strict=True) for one in found.rows]
+    rows = tuple(one.row for one in estimates)
     return Plan(
         rows=rows,
         requests=sum(row.requests for row in rows),
         usd=_sum(row.usd for row in rows),
         usd_cheapest=_sum(map(_cheapest, rows)),
-        changes=changes,
-        seconds=total(works),
-        disk=Disk(candidates=found.candidates, judgments=found.judgments, ledger=sum(one.bytes for one in found.rows)),
-        warnings=tuple(_warnings(opened.recipe, found.rows)),
-        notes=tuple(_notes(found, seconds_per_request)),
+        changes=tuple(_changes(estimates)),
+        seconds=sum(total([one.work for one in found.rows if one.work is not None]) for found in each),
+        disk=Disk(
+            candidates=sum(found.candidates for found in each),
+            judgments=sum(found.judgments for found in each),
+            ledger=sum(one.bytes for one in estimates),
+        ),
+        warnings=tuple(_warnings(opened.recipe, estimates)),
+        notes=tuple(_notes(each, rows, seconds_per_request)),
     )
+
+
+def _of_phase(one: Estimate, phase: str) -> Estimate:
+    if not phase:
+        return one
+    return replace(one, row=one.row.model_copy(update={"phase": phase, "where": f"{phase}: {one.row.where}"}))
 
 
 def _sum(dollars: Iterator[float | None]) -> float | None:
@@ -112,18 +124,18 @@ def _warnings(recipe: Recipe, rows: list[Estimate]) -> Iterator[str]:
             yield f"{model.name} ({where}) may cost ${usd:,.2f} and is stopped at its max_usd ${model.max_usd:,.2f}"
 
 
-def _notes(found: Estimates, seconds: float | None) -> Iterator[str]:
-    rows = [one.row for one in found.rows]
+def _notes(each: Sequence[Estimates], rows: Sequence[Row], seconds: float | None) -> Iterator[str]:
     if not rows:
         return
-    for crowd, what in ((found.labels, "prompts"), (found.held_out, "held-out prompts")):
-        if crowd is not None and not crowd.is_whole:
-            yield _sampled(crowd, what)
+    crowds = [crowd for found in each for crowd in ((found.labels, "prompts"), (found.held_out, "held-out prompts"))]
+    yield from dict.fromkeys(
+        _sampled(crowd, what) for crowd, what in crowds if crowd is not None and not crowd.is_whole
+    )
     yield (
         "Requests are those that the labelers make when they are tried out without asking anybody. Those asked again, "
         "for a reply that could not be read or did not come, come on top."
     )
-    if found.sorts:
+    if any(found.sorts for found in each):
         yield "Those of a ranking by tournament hang on its verdicts: the most that its sort may take are counted."
     yield f"Tokens read are counted by {', '.join(_counters(rows))}; each reply is as long as max_tokens allows."
     if any(row.requests_low < row.requests_high for row in rows):
@@ -142,22 +154,22 @@ def _notes(found: Estimates, seconds: float | None) -> Iterator[str]:
             else f"{seconds:g} s a request"
         )
         yield f"Time: {pace}, and the limits in the recipe. Models that run here take what they take."
-    yield _ledger(found, rows)
+    yield _ledger(rows, there=any(found.has_ledger for found in each))
 
 
 def _sampled(crowd: Crowd, what: str) -> str:
     return f"Figures are of {len(crowd.sample):,} of {len(crowd):,} {what}, drawn with a seed, and scaled up."
 
 
-def _counters(rows: list[Row]) -> list[str]:
+def _counters(rows: Sequence[Row]) -> list[str]:
     counters: dict[str, dict[str, None]] = {}
     for row in rows:
         counters.setdefault(row.counted_by, {})[row.model] = None
     return [f"{how} ({', '.join(models)})" for how, models in counters.items()]
 
 
-def _ledger(found: Estimates, rows: list[Row]) -> str:
-    if not found.has_ledger:
+def _ledger(rows: Sequence[Row], *, there: bool) -> str:
+    if not there:
         return "There is no ledger yet. What it will hold is not asked, or paid, for again."
     known, asked = (sum(getattr(row, name) for row in rows) for name in ("in_ledger", "requests"))
     if not known:

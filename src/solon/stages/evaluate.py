@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from solon.data.artifacts import read_jsonl, write_json, writing_jsonl
+from solon.data.candidates import reading_candidates
 from solon.data.prompts import read_prompts
 from solon.data.records import Checkpoint, Completion, Judgment, Metric, Prompt
 from solon.data.split import is_held_out, split_key
@@ -18,7 +19,8 @@ from solon.evaluation.items import Items
 from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
 from solon.plugins.base import Location, located
-from solon.recipe import Evaluate, Recipe
+from solon.recipe import Recipe
+from solon.recipe_parts import Evaluate
 from solon.report.rows import part_of
 from solon.stages.label import candidates
 from solon.stages.policies import Policies
@@ -40,8 +42,9 @@ def evaluate(run: Run) -> None:
     assert recipe.policy is not None
     checkpoint = Checkpoint.model_validate(run.directory.summary("train")["checkpoint"])
     given = _given(run)
-    prompts = held_out_prompts(recipe, given)
-    before = policy_model(recipe.policy)
+    trained_earlier = trained_on_earlier(run.opened.earlier)
+    prompts = held_out_prompts(recipe, given, trained_earlier)
+    before = policy_model(plan.against or recipe.policy)
     after = trained_model(run, checkpoint)
     inputs = {
         "checkpoint": run.directory.outputs("train"),
@@ -61,6 +64,7 @@ def evaluate(run: Run) -> None:
         if work is not None:
             held_out = {split_key(prompt) for prompt in prompts}
             trained_on = frozenset(key for prompt in given if (key := split_key(prompt)) not in held_out)
+            trained_on |= trained_earlier
             asyncio.run(_evaluate(run, work, plan, prompts, (before, after), trained_on))
 
 
@@ -91,12 +95,40 @@ def trained_prompts(dataset: Location) -> list[Prompt]:
     return list(read_prompts(path if path.is_file() else path / "train.parquet").prompts)
 
 
-def held_out_prompts(recipe: Recipe, given: Sequence[Prompt]) -> tuple[Prompt, ...]:
+def trained_on_earlier(recipes: Sequence[Recipe]) -> frozenset[str]:
+    """The split keys of the prompts that earlier phases train on, whatever came of them.
+
+    Raises:
+        DataError: they cannot be read.
+    """
+    return frozenset(
+        split_key(prompt)
+        for recipe in recipes
+        for prompt in _beginning(recipe)
+        if recipe.dataset is not None or not is_held_out(prompt, recipe.build.held_out, recipe.seed)
+    )
+
+
+def _beginning(recipe: Recipe) -> list[Prompt]:
+    """The prompts that a recipe begins at, read from its files alone."""
+    if recipe.dataset is not None:
+        return trained_prompts(recipe.dataset)
+    if recipe.prompts is not None:
+        return list(read_prompts(located(recipe.prompts), recipe.columns).prompts)
+    assert recipe.candidates is not None
+    with reading_candidates(located(recipe.candidates), recipe.columns) as rows:
+        return [one.prompt for one in rows]
+
+
+def held_out_prompts(
+    recipe: Recipe, given: Sequence[Prompt], trained_earlier: frozenset[str] = frozenset()
+) -> tuple[Prompt, ...]:
     """The prompts to evaluate on, none of which is trained on.
 
     Args:
         recipe: one that evaluates.
         given: the prompts that are labeled, or those of the dataset that the recipe begins at.
+        trained_earlier: split keys of prompts that earlier phases train on.
 
     Raises:
         DataError: there are none, or one of them is trained on.
@@ -109,9 +141,14 @@ def held_out_prompts(recipe: Recipe, given: Sequence[Prompt]) -> tuple[Prompt, .
             raise DataError(
                 "no prompt is held out to evaluate on: give evaluate.prompts, more prompts, or a larger build.held_out"
             )
+        if seen := [prompt.text for prompt in kept if split_key(prompt) in trained_earlier]:
+            raise DataError(
+                f"{len(seen)} of {len(kept)} held-out prompts are trained on in an earlier phase, the first being "
+                f"{seen[0][:80]!r}: give the phases one `seed` and one `build.held_out`"
+            )
         return kept
     held_out = read_prompts(located(plan.prompts), recipe.columns).prompts
-    trained_on = {split_key(prompt) for prompt in given}
+    trained_on = {split_key(prompt) for prompt in given} | trained_earlier
     both = [prompt.text for prompt in held_out if split_key(prompt) in trained_on]
     if both:
         raise DataError(

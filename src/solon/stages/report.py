@@ -2,29 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
+
 from solon.data.artifacts import sha256_of
-from solon.stages.run import Run, stage
+from solon.errors import DataError, Problem
+from solon.progress import Progress
+from solon.report.write import FORMATS, USUAL, Format, page_of, write_report
+from solon.rundir import RunDirectory, clock
+from solon.stages.run import Run
+
+
+def with_those_there(directory: RunDirectory, asked: Collection[Format]) -> Collection[Format]:
+    """The formats that were asked for, or the usual ones, and those that the run has already: none is taken away."""
+    return {*(asked or USUAL), *_there(directory)}
 
 
 def report(run: Run) -> None:
-    """Writes ``report.md`` and ``report.html`` from the files of the run directory alone, and the form for grades.
+    """Writes the report from the files of the run directory alone, and the form for grades.
 
-    The form is the user's from then on: it is no output of the stage, and what is filled in makes the report anew.
+    The form is the user's: it is no output of the stage, and what is filled in makes the report anew.
     """
-    from solon.report import write_report
+    _report(run.directory, run.formats, run.progress)
+
+
+def report_on(run_dir: Path, asked: Collection[Format], progress: Progress) -> None:
+    """The same for a run directory whose recipe need not be at hand.
+
+    Raises:
+        DataError: it is not a run directory, or a file in it is broken.
+        RunBusy: a run is at work in it.
+    """
+    if not (run_dir / "run.json").is_file():
+        remedy = "give the recipe, or the folder of one run: of a run with phases, that of a phase"
+        raise DataError([Problem(str(run_dir), "is not a run directory: it holds no run.json", remedy)])
+    with RunDirectory.open(run_dir) as directory:
+        _report(directory, with_those_there(directory, asked), progress)
+
+
+def _report(directory: RunDirectory, formats: Collection[Format], progress: Progress) -> None:
     from solon.report.grades import write_form
 
-    form = write_form(run.path) if run.directory.outputs("evaluate") else None
+    form = write_form(directory.path) if directory.outputs("evaluate") else None
     inputs = {
-        name: [run.directory.outputs(name), run.directory.summary(name)]
+        name: [directory.outputs(name), directory.summary(name)]
         for name in ("sample", "label", "build", "train", "evaluate")
     } | {
-        "about": [run.directory.state[key] for key in ("solon", "name", "seed", "constitution", "versions")],
-        "recipe": sha256_of(run.path / "recipe.yaml"),
+        "about": [directory.state[key] for key in ("solon", "name", "seed", "constitution", "versions")],
+        "recipe": sha256_of(directory.path / "recipe.yaml"),
         **({"grades": sha256_of(form)} if form is not None else {}),
     }
-    with stage(run, "report", inputs) as work:
-        if work is not None:
-            with run.progress.stage("report", None, "pages") as bar:
-                work.outputs += write_report(run.path)
-                bar.advance()
+    if not directory.is_done("report", inputs):
+        if (aside := directory.set_aside("report")) is not None:
+            progress.say(f"report    its inputs have changed; what was there is now in {aside}")
+    elif _there(directory).issuperset(formats):
+        progress.say("report    done before, with the same inputs")
+        return
+    started = clock()
+    with progress.stage("report", None, "pages") as bar:
+        written = write_report(directory.path, formats)
+        bar.advance()
+    directory.finish("report", inputs, written, {}, started)
+
+
+def _there(directory: RunDirectory) -> set[Format]:
+    return {each for each in FORMATS if page_of(directory.path, each).name in directory.outputs("report")}

@@ -20,6 +20,7 @@ from solon.models.transformers import Transformers
 from solon.plugins.base import Plugin, base_folder, located
 from solon.progress import Progress, Silent
 from solon.recipe import Opened, Recipe
+from solon.report.write import USUAL, Format
 from solon.rundir import RunDirectory, clock
 from solon.stages.collector import seldom_collecting
 from solon.stream import Event, OnEvent, Stream
@@ -35,6 +36,7 @@ class Run:
     Attributes:
         refuse_ahead: raises what would keep a later stage of the same command from working here; asked before an
             earlier one works, so that nothing is sampled or paid for in vain.
+        formats: those in which the report is written.
     """
 
     opened: Opened
@@ -43,6 +45,7 @@ class Run:
     ledger: Ledger
     progress: Progress = field(default_factory=Silent)
     refuse_ahead: Callable[[], None] = lambda: None
+    formats: Collection[Format] = USUAL
 
     @property
     def recipe(self) -> Recipe:
@@ -64,16 +67,16 @@ class Run:
         self, stage: str, *models: ChatModel, on_event: OnEvent | None = None, keeps_worth: bool = False
     ) -> AsyncIterator[Stream]:
         """The stage's scheduler, on the run's ledger and budget. Models are closed at its end."""
-        name, cap = self.opened.name, self.recipe.max_usd
         if any(model.provider_batches() is not None for model in models):
             on_event = _telling(self.progress, stage, on_event)
         try:
             with seldom_collecting():
                 async with Stream(
                     self.ledger,
-                    run=name,
+                    run=self.opened.name,
                     stage=stage,
-                    max_usd=cap,
+                    max_usd=self.recipe.max_usd,
+                    budget=self.opened.budget,
                     on_event=on_event,
                     keeps_worth=keeps_worth,
                     asks_remote=any(model.remote for model in models),

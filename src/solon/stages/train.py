@@ -14,6 +14,7 @@ from solon.errors import DataError, PluginError
 from solon.models.transformers import unload
 from solon.plugins.base import located
 from solon.progress import Bar, Progress
+from solon.recipe import Recipe
 from solon.stages.run import Run, policy_model, refuse_problems, stage
 from solon.trainers.alarms import Alarm
 from solon.trainers.announcing import announced, refuse_unfit
@@ -75,6 +76,7 @@ def train(run: Run) -> None:
                 out=out,
                 on_step=shown.step,
                 on_alarm=shown.alarm,
+                on_used=lambda used: run.directory.used.update(train=used.model_dump()),
                 base=run.opened.folder,
                 judging=judging,
             )
@@ -92,13 +94,13 @@ def train(run: Run) -> None:
             work.summary.update(_paid(run))
 
 
-def refuse_untrainable(run: Run) -> None:
+def refuse_untrainable(recipe: Recipe) -> None:
     """Stops before anything is sampled or judged when the training that is to follow cannot be done here.
 
     Raises:
         RecipeError, MissingExtra: with the remedy.
     """
-    trainer, policy = run.recipe.train, run.recipe.policy
+    trainer, policy = recipe.train, recipe.policy
     if trainer is not None and policy is not None:
         refuse_problems(trainer)
         refuse_unfit(trainer, policy)
@@ -129,6 +131,7 @@ def _judging(run: Run) -> Judging:
         ledger=Path(recipe.ledger).absolute(),
         run=run.opened.name,
         max_usd=recipe.max_usd,
+        budget=run.opened.budget,
         max_failed=recipe.max_failed,
         veto_below=recipe.build.veto_below,
     )

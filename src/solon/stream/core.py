@@ -63,10 +63,11 @@ class Stream:
 
     Args:
         ledger: where replies are looked up and recorded; ``None`` records nothing.
-        run: names the budget, and stands beside each reply in the ledger.
+        run: stands beside each reply in the ledger, and names the budget where ``budget`` does not.
         stage: stands beside each reply in the ledger.
         retries: how patiently calls are tried again.
-        max_usd: cap on what all stages and reruns of ``run`` may spend; ``None`` is no cap.
+        max_usd: cap on what all stages and reruns of all runs of one budget may spend; ``None`` is no cap.
+        budget: names the budget, where several runs share one: the phases of a recipe.
         on_event: told what happens, for progress bars.
         clock: the time; tests pass ``solon.testing.VirtualClock()``.
         pace: how patiently batches of providers are gathered and looked at.
@@ -85,6 +86,7 @@ class Stream:
         stage: str,
         retries: Retries = Retries(),
         max_usd: float | None = None,
+        budget: str | None = None,
         on_event: OnEvent | None = None,
         clock: Clock | None = None,
         pace: Pace = Pace(),
@@ -98,9 +100,9 @@ class Stream:
         self._journal = None if ledger is None else Journal(ledger)
         self._on_event = on_event
         self._setting = Setting(
-            run=run,
+            budget=budget or run,
             journal=self._journal,
-            budgets=() if max_usd is None else (Budget(f"run {run}", max_usd),),
+            budgets=() if max_usd is None else (Budget(f"run {budget or run}", max_usd),),
             retries=retries,
             clock=clock or SystemClock(),
             tally=self.tally,

@@ -13,14 +13,14 @@ class Purse:
 
     Args:
         model: it.
-        run: names the model's own cap.
+        name: names the model's own cap.
         shared: the other caps.
     """
 
-    def __init__(self, model: ChatModel, run: str, shared: tuple[Budget, ...]) -> None:
+    def __init__(self, model: ChatModel, name: str, shared: tuple[Budget, ...]) -> None:
         self._model = model
         cap = model.max_usd
-        self._budgets = shared if cap is None else (*shared, Budget(f"run {run}: {model.name}", cap))
+        self._budgets = shared if cap is None else (*shared, Budget(f"run {name}: {model.name}", cap))
 
     def reservation(self, call: Call, request: Request, *, batched: bool = False) -> Sent:
         """The call with the most that it can cost, as it is journalled before it goes out.

@@ -27,10 +27,11 @@ class Setting:
     """What all lanes of a stream share.
 
     Attributes:
+        budget: names the caps that models have of their own.
         collects: whether a batch is out, or about to go out, whose return may make room in a budget.
     """
 
-    run: str
+    budget: str
     journal: Journal | None
     budgets: tuple[Budget, ...]
     retries: Retries
@@ -54,7 +55,7 @@ class Service:
         self.model = model
         self.description = description
         self.limiter = limiter
-        self.purse = Purse(model, setting.run, setting.budgets)
+        self.purse = Purse(model, setting.budget, setting.budgets)
         self._setting = setting
         self._circuit = Circuit(model.name)
 

@@ -56,8 +56,9 @@ class Judging(Settings):
     Attributes:
         constitution: what they judge under.
         ledger: where replies are looked up and recorded.
-        run: names the budget, and stands beside each reply in the ledger.
-        max_usd: cap on what all stages and reruns of ``run`` may spend, in US dollars; ``None`` is no cap.
+        run: stands beside each reply in the ledger, and names the budget where ``budget`` does not.
+        max_usd: cap on what all stages and reruns of one budget may spend, in US dollars; ``None`` is no cap.
+        budget: names the budget, where several runs share one: the phases of a recipe.
         max_failed: share of rewards that may be missing, in [0, 1].
         veto_below: as in ``solon.data.kinds.Build``.
     """
@@ -66,6 +67,7 @@ class Judging(Settings):
     ledger: Path
     run: str
     max_usd: NonNegativeFloat | None = None
+    budget: str | None = None
     max_failed: float = Field(default=0.05, ge=0, le=1)
     veto_below: float = Field(default=0.5, ge=0, le=1)
 

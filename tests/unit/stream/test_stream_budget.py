@@ -26,8 +26,8 @@ def request(text: str, max_tokens: int = 8) -> Request:
     return Request(messages=(Message(role="user", content=text),), max_tokens=max_tokens)
 
 
-async def ask_many(ledger: Ledger, model: Scripted, *, cap: float, window: int) -> None:
-    async with Stream(ledger, run="r", stage="s", max_usd=cap) as stream:
+async def ask_many(ledger: Ledger, model: Scripted, *, cap: float, window: int, run: str = "r") -> None:
+    async with Stream(ledger, run=run, budget="r", stage="s", max_usd=cap) as stream:
         async for _ in stream.map(lambda number: ask(model, request(f"{number}")), range(100), window=window):
             pass
 
@@ -126,6 +126,21 @@ class Capped(Scripted):
     def max_usd(self) -> float:
         """``cap``."""
         return self.cap
+
+
+async def test_runs_of_one_budget_share_its_cap_and_are_told_apart(tmp_path: Path):
+    """Each reply costs $1 and could cost $8. Of $20, 13 are spent in all: the first run's 5 leave 8 to the second."""
+    model = Capped(default="four", remote=True, price=ONE, cap=100)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r/first", budget="r", stage="s", max_usd=20):
+            for number in range(5):
+                await ask(model, request(f"early {number}"))
+        with pytest.raises(BudgetReached, match=r"budget 'run r' is reached: \$13\.0000 of \$20\.0000"):
+            await ask_many(ledger, model, cap=20, window=1, run="r/second")
+        spent = [sum(entry.cost_usd for entry in ledger.entries(run=f"r/{name}")) for name in ("first", "second")]
+        assert spent == [5, 8]
+        with pytest.raises(BudgetReached, match=r"budget 'run r: scripted' is reached: \$13\.0000 of \$14\.0000"):
+            await ask_many(ledger, model.model_copy(update={"cap": 14}), cap=100, window=1, run="r/third")
 
 
 async def test_a_model_has_a_cap_of_its_own_beside_that_of_the_run(tmp_path: Path):

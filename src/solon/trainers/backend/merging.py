@@ -21,7 +21,7 @@ _CLASSES = {
 _SHARD = "5GB"  # a file
 
 
-def merge(adapter: Path, base: str, out: Path) -> str:
+def merge(adapter: Path, base: str, out: Path, *, keep_32_bits: bool = False) -> str:
     """Writes the weights of ``base`` with ``adapter`` added into ``out``; returns their number type.
 
     That is the one in which the base is stored where it has 16 bits, and bfloat16 otherwise: 4-bit weights are for
@@ -31,6 +31,7 @@ def merge(adapter: Path, base: str, out: Path) -> str:
         adapter: a LoRA folder.
         base: a model folder or hub id.
         out: a folder that exists.
+        keep_32_bits: leaves a base that is stored in 32 bits in them, for weights that are trained further.
 
     Raises:
         DataError: the base cannot be loaded, or the adapter is of another model.
@@ -40,8 +41,10 @@ def merge(adapter: Path, base: str, out: Path) -> str:
         raise DataError([Problem(str(adapter), f"an adapter for {task} cannot be merged", "leave --merge out")])
     name, options = _CLASSES[task]
     stored = stored_dtype(base)
-    dtype = stored if stored in (torch.bfloat16, torch.float16) else torch.bfloat16
+    kept = (torch.bfloat16, torch.float16, *((torch.float32,) if keep_32_bits else ()))
+    dtype = stored if stored in kept else torch.bfloat16
     factory = getattr(transformers, name)
+    transformers.utils.logging.disable_progress_bar()
     network = from_pretrained(factory, base, use_safetensors=True, dtype=dtype, low_cpu_mem_usage=True, **options)
     merged = _put_on(network, adapter, base).merge_and_unload(safe_merge=True)
     merged.to(dtype).save_pretrained(out, max_shard_size=_SHARD)

@@ -136,6 +136,7 @@ class Asking:
                 run=self.judging.run,
                 stage=STAGE,
                 max_usd=self.judging.max_usd,
+                budget=self.judging.budget,
                 asks_remote=any(model.remote for model in models),
             )
         )

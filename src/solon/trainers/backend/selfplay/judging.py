@@ -126,6 +126,7 @@ class Bench:
                     run=judging.run,
                     stage=STAGE,
                     max_usd=judging.max_usd,
+                    budget=judging.budget,
                     asks_remote=any(model.remote for model in models),
                 ) as stream:
                     async for _, judgments in stream.map(examine, work, window=window(*models)):
