@@ -30,6 +30,7 @@ class RunDirectory:
 
     Attributes:
         found: what a stage has learned of the providers that it asked. It is of that hour, as the times are.
+        used: the time and memory that the processes took in which a stage works.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,6 +38,7 @@ class RunDirectory:
         self.state: dict[str, Any] = {"stages": {}}
         self.timings: dict[str, Any] = {}
         self.found: dict[str, tuple[Found, ...]] = {}
+        self.used: dict[str, Mapping[str, Any]] = {}
         self._before: tuple[dict[str, Any], bytes] = {}, b""
         if self.file.exists():
             self.state = _read(self.file)
@@ -179,6 +181,8 @@ class RunDirectory:
             self.timings[stage] = {"seconds": round(wall - started[0], 2), "cpu_seconds": round(cpu - started[1], 2)}
             if stage in self.found:
                 self.timings[stage]["providers"] = [asdict(found) for found in self.found[stage]]
+            if stage in self.used:
+                self.timings[stage]["training"] = dict(self.used[stage])
             write_json(self.path / "timings.json", self.timings)
 
     def _save(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from solon.plugins.base import located
 from solon.trainers.base import Judging, Policy, Trainer
 from solon.trainers.protocol import LAST_GOOD, METRICS_FILE, Assignment
 from solon.trainers.several import Place
+from solon.trainers.used import Used, used
 from solon.trainers.workers import OnAlarm, OnStep, Workers, started_for
 from solon.trainers.workplace import Workplace, training_id
 
@@ -30,6 +32,7 @@ def run_training(
     base: Path | None = None,
     judging: Judging | None = None,
     on_alarm: OnAlarm = lambda _: None,
+    on_used: Callable[[Used], None] = lambda _: None,
 ) -> Checkpoint:
     """Trains in a new process and returns when the checkpoint is in ``out``, with ``metrics.jsonl`` in it.
 
@@ -49,6 +52,7 @@ def run_training(
         base: the folder to which locations in the settings are relative, where they do not know it themselves.
         judging: how labelers are asked, for a trainer that asks any.
         on_alarm: called here with every alarm, those of the steps that an earlier process had logged too.
+        on_used: called once at the end, with the time and memory that it took.
 
     Returns:
         The checkpoint, its path relative to ``run_dir``.
@@ -87,6 +91,7 @@ def run_training(
             if (left := _last_good(kept, out)) is None:
                 raise
             raise TrainingError(f"{error}. The policy as it was last kept is in {left}") from error
+        on_used(used(kept))
         (kept / METRICS_FILE).replace(fresh / METRICS_FILE)
         workplace.done = True
     path = Path(os.path.relpath(out / checkpoint.path, run_dir)).as_posix()

@@ -12,13 +12,13 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from solon.data.records import Checkpoint
+from solon.parent import end_with_parent
 from solon.plugins.base import base_folder
 from solon.plugins.registry import load
 from solon.trainers.alarms import ended_by
@@ -26,13 +26,14 @@ from solon.trainers.base import Job, Policy, Trainer
 from solon.trainers.curves import Curves
 from solon.trainers.protocol import Assignment, Done, Event, Step, Trouble, Warned
 from solon.trainers.several import Place, refuse_others, refuse_together
+from solon.trainers.used import Meter
 from solon.trainers.watch import Watch
 
 
 def main(assignment_file: Path) -> int:
     """Does the assignment; 0 when the checkpoint is complete."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes: the one that started us decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     with _answers() as answers:
 
         def answer(event: Event) -> None:
@@ -56,8 +57,11 @@ def _train(assignment: Assignment, answer: Callable[[Event], None]) -> Checkpoin
     here = Place.here()
     refuse_together(trainer, here)
     refuse_others(assignment.kept / "trainer", here)
+    meter = Meter(assignment.kept, here.rank)
     if here.rank > 0:  # the first speaks for all
-        return _followed(assignment, trainer, policy)
+        checkpoint = _followed(assignment, trainer, policy)
+        meter.note()
+        return checkpoint
     watch = Watch(trainer.alarms, longest=trainer.longest_completion)
 
     def warn(step: int, steps: int, metrics: Mapping[str, float]) -> None:
@@ -73,9 +77,12 @@ def _train(assignment: Assignment, answer: Callable[[Event], None]) -> Checkpoin
 
         def report(step: int, steps: int, metrics: Mapping[str, float]) -> None:
             answer(Step(step=step, steps=steps, metrics=curves.add(step, steps, metrics)))
+            meter.note()
             warn(step, steps, metrics)
 
-        return trainer.train(_job(assignment, policy, report, curves.go_on_from))
+        checkpoint = trainer.train(_job(assignment, policy, report, curves.go_on_from))
+    meter.note()
+    return checkpoint
 
 
 def _followed(assignment: Assignment, trainer: Trainer, policy: Policy) -> Checkpoint:
@@ -108,13 +115,6 @@ def _answers() -> Iterator[TextIO]:
         sys.stdout.flush()
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         yield answers
-
-
-def _end_with_parent() -> None:
-    """Waits for the end of standard input, whose other end only the parent holds, and then ends at once."""
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":
