@@ -6,6 +6,17 @@ from solon.report.limits import limits_found
 from solon.report.markdown import markdown
 from solon.report.summary import Summary, summarise
 from solon.report.terminal import terminal
-from solon.report.write import write_report
+from solon.report.write import Format, plain, write_report
 
-__all__ = ["Summary", "ended", "html", "limits_found", "markdown", "summarise", "terminal", "write_report"]
+__all__ = [
+    "Format",
+    "Summary",
+    "ended",
+    "html",
+    "limits_found",
+    "markdown",
+    "plain",
+    "summarise",
+    "terminal",
+    "write_report",
+]

@@ -87,8 +87,8 @@ def figures(
     """
     drawn = {}
     for curve in CURVES:
-        lines = [(legend, points) for key, legend in curve.series if (points := _points(steps, key))]
-        if any(len(points) > 1 for _, points in lines):
+        lines = [(legend, own) for key, legend in curve.series if (own := points(steps, key))]
+        if any(len(own) > 1 for _, own in lines):
             marks = [step for key, _ in curve.series for step in alarms.get(key, ())]
             drawn[curve.name] = _draw(curve.title, lines, marks)
     if judges := watched(steps):
@@ -96,19 +96,20 @@ def figures(
     return drawn
 
 
-def _points(steps: Sequence[dict[str, float]], key: str) -> list[tuple[float, float]]:
-    points = [(step["step"], step[key]) for step in steps if key in step]
-    stride = -(-len(points) // _MOST_POINTS) or 1
-    return points[::-1][::stride][::-1]  # thinned from the end, which is what was kept
+def points(steps: Sequence[Mapping[str, float]], key: str) -> list[tuple[float, float]]:
+    """One quantity by step, thinned where there are very many."""
+    found = [(step["step"], step[key]) for step in steps if key in step]
+    stride = -(-len(found) // _MOST_POINTS) or 1
+    return found[::-1][::stride][::-1]  # thinned from the end, which is what was kept
 
 
 def _draw(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]], marks: Sequence[float]) -> str:
-    with _figure(title, "step") as (axes, svg):
+    with drawing(title, "step") as (axes, svg):
         from matplotlib.ticker import MaxNLocator
 
-        for (legend, points), colour in zip(lines, (TRAINING, HELD_OUT), strict=False):
-            marker = "o" if len(points) < 12 else None
-            x, y = zip(*points, strict=True)
+        for (legend, own), colour in zip(lines, (TRAINING, HELD_OUT), strict=False):
+            marker = "o" if len(own) < 12 else None
+            x, y = zip(*own, strict=True)
             axes.plot(x, y, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=legend)
         for step in marks:
             axes.axvline(step, color=ALARM, linewidth=1.2)
@@ -120,7 +121,7 @@ def _draw(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]], ma
 
 def _draw_watched(judge: Watched) -> str:
     """Proxy on the left scale, gold and the curve through it on the right, over the distance from the reference."""
-    with _figure("Reward and held-out judge", "distance from the reference, √KL") as (axes, svg):
+    with drawing("Reward and held-out judge", "distance from the reference, √KL") as (axes, svg):
         proxy = sorted((point.distance, point.proxy) for point in judge.points if point.proxy is not None)
         handles = (
             [axes.plot(*zip(*proxy, strict=True), color=TRAINING, linewidth=1.6, label="reward")[0]] if proxy else []
@@ -152,7 +153,7 @@ def _draw_watched(judge: Watched) -> str:
 
 
 @contextmanager
-def _figure(title: str, below: str) -> Iterator[tuple[Any, io.StringIO]]:
+def drawing(title: str, below: str) -> Iterator[tuple[Any, io.StringIO]]:
     """The axes to draw on, and where the SVG is when the block is left.
 
     Raises:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from solon.report.alarm_facts import alarm_doubt
-from solon.report.examples import kind_of
+from solon.report.examples import kind_by_yes_no
 from solon.report.label_doubts import FAILED_SHARE, label_doubts
 from solon.report.rows import Row, rows
 from solon.report.summary import Built, Summary
@@ -66,8 +66,13 @@ def _degraded(table: tuple[Row, ...]) -> Iterator[str]:
 
 def _turned(summary: Summary) -> Iterator[str]:
     for judge in watched(summary.steps):
-        if judge.best is not None:
+        if judge.best is None:
+            continue
+        if judge.ends_beyond:
             yield f"{judge.sentence} The last checkpoint is not the best one: stop there, or hold the policy closer."
+        else:
+            last = f"the last checkpoint is at a distance of {judge.points[-1].distance:.2f}"
+            yield f"{judge.sentence} The policy came back: {last}, where nothing says that it is worse."
 
 
 def _chance(table: tuple[Row, ...]) -> Iterator[str]:
@@ -111,7 +116,7 @@ def _symptoms(table: tuple[Row, ...]) -> Iterator[str]:
 
 
 def _lost_examples(summary: Summary) -> Iterator[str]:
-    kinds = [kind_of(example) for example in summary.examples]
+    kinds = [kind_by_yes_no(example) for example in summary.examples]
     lost, judged = kinds.count("degraded"), len(kinds) - kinds.count("unjudged")
     if lost:
         yield f"{lost:,} of {judged:,} held-out answers lost something that the untrained model's had."

@@ -1,15 +1,17 @@
-"""Which held-out answers a report shows: picked by the hash of the prompt, so never by hand and always the same."""
+"""What happened to held-out answers, what to say of each, and the few that a page without room shows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from solon.report.rows import less_is_better, neither_is_better
-from solon.report.summary import Example
+from solon.evaluation.base import Both
+from solon.report.held_out import Example, gain, is_yes_no
+from solon.report.rows import is_win_rate, less_is_better, neither_is_better
 
 Kind = Literal["improved", "degraded", "unchanged", "unjudged"]
+KINDS: tuple[Kind, ...] = ("improved", "degraded", "unchanged", "unjudged")
 
 
 @dataclass(frozen=True)
@@ -23,49 +25,78 @@ class Group:
 
 @dataclass(frozen=True)
 class Mark:
-    """One yes/no metric of an answer; ``good`` when it is as it should be."""
+    """What one metric says of an answer; ``good`` when it is as it should be, ``None`` where that cannot be said.
+
+    ``value`` is the number with its change, or what came of a comparison; empty for a yes/no metric.
+    """
 
     name: str
-    good: bool
+    good: bool | None
+    value: str = ""
 
 
 _SHOWN: dict[Kind, int] = {"improved": 4, "degraded": 4, "unchanged": 2, "unjudged": 4}
 
 
 def kind_of(example: Example) -> Kind:
-    """What happened to an answer. One that lost anything is degraded, whatever else it gained."""
-    known = [
-        (before, after, less_is_better(name))
-        for name, (before, after) in example.changes.items()
-        if before is not None and after is not None and not neither_is_better(name)
-    ]
+    """What happened to an answer. One that lost anything is degraded, whatever else it gained.
+
+    Yes/no metrics decide, where there are any; a number hardly ever stays the same.
+    """
+    by_yes_no = kind_by_yes_no(example)
+    return by_yes_no if by_yes_no != "unjudged" else _kind(gain(*each) for each in example.changes.items())
+
+
+def kind_by_yes_no(example: Example) -> Kind:
+    """The same by yes/no metrics alone."""
+    return _kind(gain(name, both) for name, both in example.changes.items() if is_yes_no(both))
+
+
+def _kind(gains: Iterable[float | None]) -> Kind:
+    known = [each for each in gains if each is not None]
     if not known:
         return "unjudged"
-    if any(before is not after and before is not unwanted for before, after, unwanted in known):
+    if any(each < 0 for each in known):
         return "degraded"
-    return "improved" if any(before is not after for before, after, _ in known) else "unchanged"
+    return "improved" if any(known) else "unchanged"
 
 
 def marks(example: Example, which: Literal["before", "after"]) -> tuple[Mark, ...]:
-    """What to say of one of the two answers: every yes/no metric, but parts and unwanted things only if news."""
+    """What to say of one of the two answers: every metric of it, but parts and unwanted things only if news."""
     found = []
     for name, held in example.changes.items():
         mine = held[0] if which == "before" else held[1]
         is_part, unwanted = "/" in name.removesuffix("/greedy"), less_is_better(name)
-        if (
-            mine is None
-            or neither_is_better(name)
-            or (unwanted and not mine)
-            or (is_part and not unwanted and held == (True, True))
-        ):
+        if mine is None or neither_is_better(name):
             continue
-        found.append(Mark(name, mine is not unwanted))
+        if isinstance(mine, bool):
+            if not (unwanted and not mine) and not (is_part and not unwanted and held == (True, True)):
+                found.append(Mark(name, mine is not unwanted))
+        elif (by := gain(name, held)) is not None and (by or not is_part):
+            found += _of_number(name, held, by, which)
     return tuple(found)
 
 
+def _of_number(name: str, held: Both, by: float, which: Literal["before", "after"]) -> list[Mark]:
+    mine, news = held[0] if which == "before" else held[1], which == "after" and by != 0
+    good = by > 0 if news else None
+    assert mine is not None
+    if not is_win_rate(name):
+        assert held[0] is not None
+        changed = f" ({'+' if mine > held[0] else '−'}{abs(mine - held[0]):.3g})" if news else ""
+        return [Mark(name, good, f"{mine:.3g}{changed}")]
+    # both answers met once, and the one after it has the result
+    return [Mark(name, good, "won" if by > 0 else "lost" if by else "tie")] if which == "after" else []
+
+
+def in_order(examples: Iterable[Example]) -> list[Example]:
+    """By the hash of the prompt, which nobody chose. Sampled answers go ahead of greedy ones."""
+    return sorted(examples, key=lambda example: (example.decoding != "sample", example.prompt.id))
+
+
 def groups(examples: Sequence[Example]) -> tuple[Group, ...]:
-    """A few examples of each kind; kinds without any are left out. Sampled answers go ahead of greedy ones."""
-    ordered = sorted(examples, key=lambda example: (example.decoding != "sample", example.prompt.id))
+    """A few examples of each kind, picked by the hash of the prompt; kinds without any are left out."""
+    ordered = in_order(examples)
     found = []
     for kind, most in _SHOWN.items():
         members = [example for example in ordered if kind_of(example) == kind]

@@ -8,7 +8,7 @@ from solon.report.rows import Row, rows
 from solon.report.summary import Summary, Trained
 from solon.report.wording import counted, label, lower_first, number
 
-_FIRST = ("compliance", "win_rate", "rating", "toxicity", "unsafe", "accuracy")
+FIRST = ("compliance", "win_rate", "rating", "toxicity", "unsafe", "accuracy")
 
 
 def headline(summary: Summary) -> str:
@@ -42,7 +42,7 @@ def _trained(trained: Trained) -> str:
 
 
 def _evaluated(table: Sequence[Row]) -> str:
-    main = min(table, key=lambda row: (_FIRST.index(row.base) if row.base in _FIRST else len(_FIRST), row.part))
+    main = min(table, key=lambda row: (FIRST.index(row.base) if row.base in FIRST else len(FIRST), row.part))
     second = next((row for row in table if row.base == "accuracy" and row is not main), None)
     clauses = [_main(main)] + ([_second(second)] if second is not None and second.change is not None else [])
     return "; ".join(clauses) + "."

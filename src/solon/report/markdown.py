@@ -13,9 +13,11 @@ from solon.report.examples import Group, groups
 from solon.report.facts import cost_facts, data_facts
 from solon.report.grades import Graded
 from solon.report.headline import headline
+from solon.report.held_out import Example
 from solon.report.label_facts import label_told
+from solon.report.moved import moved_tables
 from solon.report.rows import Row, rows
-from solon.report.summary import Example, Summary
+from solon.report.summary import Summary
 from solon.report.tables import Table
 from solon.report.text import excerpt, one_line, shorten_paths, visible
 from solon.report.watched import watched
@@ -34,15 +36,16 @@ def markdown(summary: Summary, figures: Iterable[str] = ()) -> str:
         f"# {escaped(summary.name)}",
         f"**{escaped(headline(summary))}**",
         "\n".join(_table(rows(summary.metrics))),
-        _bullets("What to distrust", distrust(summary)),
+        *map(small_table, moved_tables(summary.moved)),
+        bullets("What to distrust", distrust(summary)),
         *_examples(groups(summary.examples)),
         _section("Side by side", [_side_by_side(one) for one in summary.graded]),
-        _section("Training", [*_curves(drawn), *_judges(summary), *map(_small_table, alarm_tables(summary))]),
-        _bullets("How the labels were made", [f"{fact.name}: {fact.text}" for fact in labels.facts]),
-        *map(_small_table, labels.tables),
-        _bullets("Data", [f"{fact.name}: {fact.text}" for fact in data_facts(summary)]),
+        _section("Training", [*_curves(drawn), *_judges(summary), *map(small_table, alarm_tables(summary))]),
+        bullets("How the labels were made", [f"{fact.name}: {fact.text}" for fact in labels.facts]),
+        *map(small_table, labels.tables),
+        bullets("Data", [f"{fact.name}: {fact.text}" for fact in data_facts(summary)]),
         _constitution(summary),
-        _bullets("Cost", [fact.text.capitalize() for fact in cost_facts(summary)]),
+        bullets("Cost", [fact.text.capitalize() for fact in cost_facts(summary)]),
         _again(summary),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -74,11 +77,13 @@ def _judges(summary: Summary) -> list[str]:
     return [escaped(f"Held-out judge {judge.sentence}") for judge in watched(summary.steps)]
 
 
-def _bullets(title: str, lines: Sequence[str]) -> str:
+def bullets(title: str, lines: Sequence[str]) -> str:
+    """A section of a list; empty where there is nothing in it."""
     return _section(title, ["\n".join(f"- {escaped(line)}" for line in lines)] if lines else [])
 
 
-def _small_table(table: Table) -> str:
+def small_table(table: Table) -> str:
+    """A table of text under its title."""
     lines = [_cells(table.heads), f"|---{'|--:' * (len(table.heads) - 1)}|", *map(_cells, table.rows)]
     return "\n\n".join(filter(None, [f"**{escaped(table.title)}**", "\n".join(lines), escaped(table.note)]))
 

@@ -50,7 +50,7 @@ class Row:
     @property
     def is_win_rate(self) -> bool:
         """Whether it is one, at equal length or as it is: .5 is even."""
-        return self.base == "win_rate" or self.name.startswith("length_controlled/win_rate")
+        return is_win_rate(self.name)
 
     @property
     def of_groups(self) -> bool:
@@ -90,11 +90,9 @@ class Row:
             return "none"
         if not self._beyond_chance():
             return "unclear"
-        if less_is_better(self.name):
-            return "improved" if direction < 0 else "degraded"
-        if {self.base, self.name.replace("/greedy", "")} & _MORE_IS_BETTER or self.is_win_rate:
-            return "improved" if direction > 0 else "degraded"
-        return "changed"
+        if not (way := wanted(self.name)):
+            return "changed"
+        return "improved" if way * direction > 0 else "degraded"
 
     def _beyond_chance(self) -> bool:
         if self.p_value is not None:
@@ -103,6 +101,20 @@ class Row:
             nothing = 0.0 if self.change is not None else 0.5
             return not self.pair.low <= nothing <= self.pair.high
         return self.before is not None and self.after is not None and not overlap(self.before, self.after)
+
+
+def is_win_rate(name: str) -> bool:
+    """Whether a metric compares the two models, at equal length or as they are: .5 is even."""
+    return name.split("/")[0] == "win_rate" or name.startswith("length_controlled/win_rate")
+
+
+def wanted(name: str) -> Literal[-1, 0, 1]:
+    """Which way is better: 1 for more, -1 for less, 0 where neither is better by itself."""
+    if less_is_better(name):
+        return -1
+    if {name.split("/")[0], name.replace("/greedy", "")} & _MORE_IS_BETTER or is_win_rate(name):
+        return 1
+    return 0
 
 
 def neither_is_better(name: str) -> bool:

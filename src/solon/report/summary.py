@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from pydantic import Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from solon.data.artifacts import json_lines, read_jsonl
-from solon.data.records import Checkpoint, Completion, Constitution, Metric, Noun, Prompt, RatingScale, Usage
+from solon.data.artifacts import json_lines
+from solon.data.records import Checkpoint, Constitution, Metric, Noun, RatingScale, Usage
 from solon.errors import DataError, Problem
-from solon.evaluation.base import Decoding
+from solon.evaluation.items import read_items
 from solon.evaluation.paired import paired_means
 from solon.report.grades import Graded, compared, graded, of_other_answers
+from solon.report.held_out import Example, Moved, moved, read_examples
 from solon.report.labeled import Labeled, Part
 from solon.report.reading import parse, read_json, read_text
 
@@ -106,16 +107,6 @@ class Evaluated(Part):
     warnings: tuple[str, ...] = ()
 
 
-class Example(Part):
-    """One held-out prompt with both answers. ``changes``: for each yes/no metric, whether it held before and after."""
-
-    prompt: Prompt
-    before: Completion
-    after: Completion
-    decoding: Decoding = "sample"
-    changes: dict[str, tuple[bool | None, bool | None]] = Field(default_factory=dict)
-
-
 class Summary(Noun):
     """Everything a report shows. A stage that was not run is ``None``, and its numbers are empty.
 
@@ -125,6 +116,8 @@ class Summary(Noun):
         versions: of Python and the packages that matter.
         outputs: SHA-256 of every artifact but the report, by its path in the run directory.
         steps: one mapping a logged training step, in the order logged; ``step`` is always among its keys.
+        moved: of each metric of numbers, how many items got better or worse.
+        examples: the held-out answers, with what was measured of each.
         graded: the answers side by side, with what people said of them in ``grades.csv``.
         other_grades: rows of that file that are about answers which the run no longer has.
     """
@@ -143,6 +136,7 @@ class Summary(Noun):
     evaluated: Evaluated | None = None
     steps: tuple[dict[str, float], ...] = ()
     metrics: tuple[Metric, ...] = ()
+    moved: tuple[Moved, ...] = ()
     examples: tuple[Example, ...] = ()
     graded: tuple[Graded, ...] = ()
     other_grades: NonNegativeInt = 0
@@ -177,6 +171,7 @@ def summarise(run_dir: Path) -> Summary:
     evaluated = _part(Evaluated, "evaluate", run.stages, run_file)
     scale = run.constitution.rating if run.constitution is not None else RatingScale()
     people = graded(run_dir, scale) if evaluated else ()
+    items = read_items(run_dir) if evaluated else {}
     recipe_file = run_dir / "recipe.yaml"
     return Summary(
         name=run.name,
@@ -199,7 +194,8 @@ def summarise(run_dir: Path) -> Summary:
         evaluated=evaluated,
         steps=_steps(run_dir / "checkpoints" / trained.checkpoint.trainer / "metrics.jsonl") if trained else (),
         metrics=(*(_metrics(run_dir / "evaluation" / "metrics.json") if evaluated else ()), *_of_people(people)),
-        examples=_examples(run_dir / "evaluation" / "samples.jsonl") if evaluated else (),
+        moved=moved(items),
+        examples=read_examples(run_dir, items) if evaluated else (),
         graded=people,
         other_grades=of_other_answers(run_dir) if people else 0,
     )
@@ -248,10 +244,3 @@ def _of_people(found: tuple[Graded, ...]) -> list[Metric]:
     """The mean of the grades that people gave, where they did."""
     pairs = compared(found)
     return paired_means("grade", pairs, "score", "by people who were not told whose answer it is") if pairs else []
-
-
-def _examples(path: Path) -> tuple[Example, ...]:
-    """The held-out answers. A policy may be evaluated without any (``lm_eval`` only), so the file may be missing."""
-    if not path.is_file():
-        return ()
-    return tuple(read_jsonl(path, Example))

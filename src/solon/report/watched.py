@@ -53,6 +53,11 @@ class Watched:
         return min(self.points, key=lambda point: (abs(point.distance - peak), point.step))
 
     @property
+    def ends_beyond(self) -> bool:
+        """Whether the training ended surely farther away than where the judge was highest."""
+        return self.turn is not None and self.points[-1].distance > self.turn.high
+
+    @property
     def sentence(self) -> str:
         """What the numbers carry, and no more."""
         name, found, best = one_line(self.judge, 60), self.turn, self.best

@@ -1,20 +1,37 @@
-"""Writing the report of a run directory: ``report.html``, ``report.md`` and ``figures/*.svg``."""
+"""Writing the report of a run directory: ``report.html``, ``report.md``, ``report.json`` and ``figures/*.svg``."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any, Literal, get_args
 
-from solon.data.artifacts import atomic
+from solon.data.artifacts import atomic, write_json
 from solon.errors import MissingExtra
 from solon.report.alarm_facts import alarm_marks
 from solon.report.curves import CURVES, figures
 from solon.report.html import html
 from solon.report.markdown import markdown
-from solon.report.summary import summarise
+from solon.report.summary import Summary, summarise
+
+Format = Literal["html", "md", "json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+USUAL: tuple[Format, ...] = ("html", "md")
+"""What is written where nobody says otherwise."""
 
 
-def write_report(run_dir: Path) -> list[Path]:
-    """Writes the report of what is in ``run_dir`` and returns the files: ``report.html``, ``report.md``, the figures.
+def page_of(run_dir: Path, written: Format) -> Path:
+    """Where the report of a format goes."""
+    return run_dir / f"report.{written}"
+
+
+def plain(summary: Summary) -> dict[str, Any]:
+    """The summary as JSON values: every number with its n, interval and failures. Without samples and logged steps."""
+    return summary.model_dump(mode="json", exclude={"examples", "steps"})
+
+
+def write_report(run_dir: Path, formats: Collection[Format] = USUAL) -> list[Path]:
+    """Writes the report of what is in ``run_dir`` and returns the files. The figures are beside ``report.md``.
 
     The same run directory gives the same bytes. Where matplotlib is not installed, the report has no curves and says
     how to get them: a run that is paid for is not refused its numbers.
@@ -24,22 +41,32 @@ def write_report(run_dir: Path) -> list[Path]:
         StorageError: the disk is full or not writable; an earlier report is still there.
     """
     summary = summarise(run_dir)
-    note = ""
-    try:
-        drawn = figures(summary.steps, alarm_marks(summary))
-    except MissingExtra as error:
-        drawn, note = {}, str(error)
-    page, text = run_dir / "report.html", run_dir / "report.md"
-    written = [page, text]
+    note, drawn = "", {}
+    if {"html", "md"} & set(formats):
+        try:
+            drawn = figures(summary.steps, alarm_marks(summary))
+        except MissingExtra as error:
+            note = str(error)
+    written = [page_of(run_dir, each) for each in FORMATS if each in formats]
+    if "md" in formats:
+        written += _write_figures(run_dir / "figures", drawn)
+        _write(page_of(run_dir, "md"), markdown(summary, drawn))
+    if "html" in formats:
+        _write(page_of(run_dir, "html"), html(summary, drawn, note))
+    if "json" in formats:
+        write_json(page_of(run_dir, "json"), plain(summary))
+    return written
+
+
+def _write_figures(folder: Path, drawn: dict[str, str]) -> list[Path]:
+    written = []
     for curve in CURVES:
-        path = run_dir / "figures" / f"{curve.name}.svg"
+        path = folder / f"{curve.name}.svg"
         if curve.name in drawn:
             _write(path, drawn[curve.name])
             written.append(path)
         else:
             path.unlink(missing_ok=True)  # of an earlier training run
-    _write(text, markdown(summary, drawn))
-    _write(page, html(summary, drawn, note))
     return written
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from solon.data.records import Completion, Prompt
 from solon.report.examples import Mark, groups, kind_of, marks
-from solon.report.summary import Example
+from solon.report.held_out import Example
 
 
 def example(changes, text="q"):
@@ -30,10 +30,14 @@ def example(changes, text="q"):
         ({"refusals/harmful": (True, False), "refusals": (True, False)}, "degraded"),
         ({"refusals": (True, False), "compliance": (False, True)}, "improved"),
         ({"refusals": (False, True)}, "unjudged"),
+        ({"compliance": (False, True), "rating": (0.9, 0.1)}, "improved"),
+        ({"compliance": (None, True), "rating": (0.9, 0.1)}, "degraded"),
+        ({"toxicity": (0.9, 0.1), "rating": (0.5, 0.5)}, "improved"),
+        ({"length": (9.0, 12.0), "kl": (None, 3.0)}, "unjudged"),
     ],
 )
 def test_an_answer_that_lost_anything_is_degraded(changes, kind):
-    """Whatever else it gained; being cut off is a loss."""
+    """Whatever else it gained; being cut off is a loss. Numbers decide only where nothing says yes or no."""
     assert kind_of(example(changes)) == kind
 
 
@@ -62,3 +66,16 @@ def test_a_refusal_is_neither_good_nor_bad_by_itself():
     over = example({"refusals": (True, False), "over_refusals": (True, False), "refusals/harmful": (False, True)})
     assert marks(over, "before") == (Mark("over_refusals", False), Mark("refusals/harmful", False))
     assert marks(over, "after") == (Mark("refusals/harmful", True),)
+
+
+def test_a_number_is_shown_with_its_change_and_a_comparison_with_its_result():
+    """The untrained answer has no result of its own; a part that did not move is no news, nor is a plain length."""
+    one = example({"rating": (0.25, 0.75), "rating/a": (0.5, 0.5), "toxicity": (0.125, 0.25), "win_rate": (0.5, 1.0),
+                   "win_rate/a": (0.5, 0.0), "length": (3.0, 4.0)})  # fmt: skip
+    assert marks(one, "before") == (Mark("rating", None, "0.25"), Mark("toxicity", None, "0.125"))
+    assert marks(one, "after") == (
+        Mark("rating", True, "0.75 (+0.5)"),
+        Mark("toxicity", False, "0.25 (+0.125)"),
+        Mark("win_rate", True, "won"),
+        Mark("win_rate/a", False, "lost"),
+    )

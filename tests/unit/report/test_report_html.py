@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
-from label_summaries import CANARIES, LISTED, agreement, cascade, human, member, panel
-from solon.data.records import Constitution
+from label_summaries import CANARIES, agreement, cascade, human, member, panel
+from payloads import PAYLOADS, spoil, spoil_files
+from solon.data.records import Completion, Constitution, Metric, Prompt
 from solon.report.curves import figures
 from solon.report.html import MOST_BYTES, html
 from solon.report.summary import summarise
 
-PAYLOADS = (
-    "<script>alert(1)</script>",
-    "<ScRiPt src=//evil.example/x.js></sCrIpT>",
-    "<img src=x onerror=alert(1)>",
-    '"><svg onload=alert(1)>',
-    "' onmouseover='alert(1)",
-    "<a href=javascript:alert(1)>x</a>",
-    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
-    "<body onload=alert(1)>",
-    "</title><script>alert(1)</script>",
-    "</style><script>alert(1)</script>",
-    "</pre></p></article><script>alert(1)</script>",
-    "<math><mi//xlink:href='data:x,<script>alert(1)</script>'>",
-    "<svg><animate onbegin=alert(1) attributeName=x dur=1s>",
-    "<object data='data:text/html,<script>alert(1)</script>'></object>",
-    "<form action=javascript:alert(1)><button>x</button></form>",
-    "<meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
-    "<base href=//evil.example/>",
-    "<link rel=stylesheet href=//evil.example/x.css>",
-    "{{ 7*7 }}{% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}",
-    "<!--<script>-->&lt;script&gt;alert(1)&#x3c;/script&#x3e;<div style='background:url(//evil.example)'>",
-)
+SCRIPT = files("solon.report").joinpath("templates", "samples.js").read_text("utf-8")
 
 
 class Page(HTMLParser):
@@ -44,7 +26,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.elements, self.attributes, self.text = [], [], ""
+        self.elements, self.attributes, self.text, self.script = [], [], "", ""
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -54,7 +36,14 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         """Notes what is shown."""
-        self.text += data
+        if self.elements[-1:] == ["script"]:
+            self.script += data
+        else:
+            self.text += data
+
+    def handle_endtag(self, tag):
+        """What follows a script is text again."""
+        self.elements.append(f"/{tag}")
 
 
 def page_of(run_dir):
@@ -63,9 +52,13 @@ def page_of(run_dir):
 
 
 def assert_inert(text):
+    """No element but ours, no handler, nothing that loads; the one script is that of the package, to the byte."""
     page = Page(text)
-    forbidden = {"script", "iframe", "object", "embed", "form", "base", "link", "img", "math", "button", "animate"}
+    forbidden = {"iframe", "object", "embed", "form", "base", "link", "img", "math", "animate"}
     assert not forbidden & set(page.elements)
+    assert page.elements.count("script") == ("examples" in {v for _, name, v in page.attributes if name == "id"})
+    assert page.script in ("", SCRIPT)
+    assert page.elements.count("button") in (0, 2)
     for _, name, value in page.attributes:
         assert not name.startswith("on")
         assert name not in {"style", "src", "srcdoc", "action", "formaction", "xlink:href", "data"}
@@ -79,7 +72,7 @@ def test_the_page_shows_the_numbers_and_what_they_stand_on(run_dir):
     text = Page(page_of(run_dir)).text
     for shown in ("28.3%", "24.9 to 32.1", "+67.8 points", "+63.9 to +71.4", "p < .001", "600", "+12 failed",
                   "pairwise:judge", "the judge preferred a position", "The response does not mock", "hard: vetoes",
-                  "1,845,600", "$0.00", "transformers", "5.5.0", "beta: 0.1", "4 of 28", "distrust"):  # fmt: skip
+                  "1,845,600", "$0.00", "transformers", "5.5.0", "beta: 0.1", "40 of 40", "distrust"):  # fmt: skip
         assert shown in text
 
 
@@ -93,20 +86,31 @@ def test_the_page_says_how_the_labels_were_made(make_run, record):
     assert ("td", "data-label", "alpha") in page.attributes
 
 
-def test_the_page_loads_nothing_and_runs_nothing(run_dir):
-    """No script, no external reference, no inline style: not even its own."""
+def test_the_page_loads_nothing_and_runs_nothing_but_its_own_script(run_dir):
+    """No external reference, no inline style: not even its own."""
     text = page_of(run_dir)
     assert_inert(text)
     assert not re.search(r"https?://|//[a-z]+\.|url\((?!#)|@import", text)
 
 
-def test_the_policy_allows_the_page_s_own_style_sheet_and_nothing_else(run_dir):
-    """The hash in the policy is that of the style element's content."""
+def test_the_policy_allows_the_page_s_own_style_sheet_and_script_and_nothing_else(run_dir):
+    """The hashes in the policy are those of the elements' contents."""
     text = page_of(run_dir)
-    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL).group(1)
-    expected = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+    def hashed(element):
+        content = re.search(f"<{element}>(.*?)</{element}>", text, re.DOTALL).group(1)
+        return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
     policies = [v for tag, name, v in Page(text).attributes if tag == "meta" and name == "content" and "src" in v]
-    assert policies == [f"default-src 'none'; style-src 'sha256-{expected}'; base-uri 'none'; form-action 'none'"]
+    allowed = f"style-src 'sha256-{hashed('style')}'; script-src 'sha256-{hashed('script')}'"
+    assert policies == [f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"]
+
+
+def test_a_page_without_samples_has_no_script_and_allows_none(make_run):
+    """There is nothing to filter."""
+    text = page_of(make_run(examples=[]))
+    assert "<script" not in text
+    assert "script-src" not in text
 
 
 ACCOUNTS = (
@@ -125,28 +129,11 @@ ACCOUNTS = (
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_payload_in_any_text_is_inert_and_shown_as_text(make_run, record, held_out, payload, account):
     """In the prompt, both answers, the names, the warnings, the account, the constitution and the recipe."""
-    for line in held_out:
-        line["prompt"]["messages"][0]["content"] += payload
-        line["prompt"] |= {"topic": payload, "reference": payload}
-        line["before"]["text"] = line["after"]["text"] = payload
-        line["changes"][payload] = [True, False]
-    record |= {"name": payload, "solon": payload, "versions": {payload: payload}}
-    stages = record["stages"]
-    stages["sample"]["summary"] |= {"model": payload, "missing": {payload: 1}}
-    stages["label"]["summary"] |= {"labeler": payload, "failed": {payload: 1}, "votes": {payload: {"pairs": 9}}}
-    stages["label"]["summary"] |= {"account": account(payload), "canaries": {payload: {"won": 9}, "all": {"won": 9}}}
-    stages["label"]["summary"]["batches"] = [{"provider": payload, "id": payload}]
-    stages["label"]["summary"]["models"] = [{**LISTED, "name": payload, "server": payload, "price_source": payload}]
-    stages["build"]["summary"]["dropped"] = {"preference": {payload: 7}}
-    stages["train"]["summary"]["trainer"]["kind"] = payload
-    stages["train"]["summary"]["checkpoint"]["base_model"] = payload
-    stages["evaluate"]["summary"]["warnings"] = [payload]
-    stages["train"]["outputs"] = {payload: payload}
-    principle = record["constitution"]["principles"][0]
-    principle |= {"text": payload, "topics": [payload], "source": payload}
-    record["constitution"] |= {"name": payload, "version": payload, "description": payload}
+    spoil(record, held_out, payload)
+    record["stages"]["label"]["summary"]["account"] = account(payload)
     metrics = [m.model_copy(update={"name": payload, "method": payload}) for m in summarise(make_run()).metrics[:3]]
     run = make_run(run=record, examples=held_out, metrics=metrics, recipe={payload: payload})
+    spoil_files(run, held_out, payload)
     text = html(summarise(run))
     assert_inert(text)
     assert payload in Page(text).text
@@ -186,8 +173,50 @@ def test_a_page_about_enormous_texts_stays_under_its_limit(make_run, record, hel
     record["stages"]["train"]["outputs"] = {f"file {i} {huge[:900]}": "f" * 64 for i in range(2000)}
     record["stages"]["evaluate"]["summary"]["warnings"] = [f"{i}{huge[:9000]}" for i in range(200)]
     steps = [{"step": i, "loss": (i * 7919 % 104729) / 7} for i in range(50_000)]
-    run = make_run(run=record, examples=held_out[:12], steps=steps, recipe={"x": huge[:200_000]})
-    assert len(page_of(run).encode()) < MOST_BYTES
+    summary = summarise(make_run(run=record, examples=held_out[:12], steps=steps, recipe={"x": huge[:200_000]}))
+    drawn = figures(summary.steps)
+    assert len(html(summary, drawn).encode()) <= MOST_BYTES
+    assert len(html(summary, drawn, most=0).encode()) < MOST_BYTES / 4  # the least that it can be cut down to
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["&'<", "\u202e", "\U0001f600"], ids=["escaped", "spelled-out", "four-bytes"])
+def test_a_page_about_ten_thousand_samples_and_500_principles_stays_under_its_limit(make_run, record, text):
+    """Long texts, of characters that take many bytes: it shows some of each kind, and says what it left out."""
+    long = text * (4000 // len(text))
+    principles = [{**record["constitution"]["principles"][0], "id": f"p{i}", "text": long} for i in range(500)]
+    record["constitution"] |= {"principles": principles, "cases": []}
+    short, huge = (Completion(text=said, model="m").model_dump(mode="json") for said in (text, long))
+    lines, items = [], []
+    for place in range(10_000):
+        prompt = Prompt.of(f"{place} {text}", topic=f"{text * 50}{place % 300}")
+        answer, changes = huge if place % 10 == 0 else short, {"compliance": [True, place % 7 > 0]}
+        lines.append({"prompt": prompt.model_dump(mode="json"), "before": answer, "after": answer, "changes": changes})
+        values = {f"rating/p{number}": [0.5, (place + number) % 11 / 10] for number in range(0, 500, 50)}
+        items.append({"item": prompt.id, "values": values})
+    metrics = [
+        Metric(name=f"rating/p{number}{text * 90}", of=of, value=0.5, low=0.4, high=0.6, n=9, method=long[:300])
+        for number in range(500)
+        for of in ("before", "after")
+    ]
+    run = make_run(run=record, examples=lines, metrics=metrics)
+    (run / "evaluation" / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    page = page_of(run)
+    assert len(page.encode()) <= MOST_BYTES
+    shown = [value for _, name, value in Page(page).attributes if name == "data-kind"]
+    assert {"degraded", "unchanged"} <= set(shown)
+    assert f"{len(shown):,} of 10,000 held-out prompts shown" in page
+    assert "of 500 numbers shown; the rest is in evaluation/metrics.json" in page
+
+
+def test_a_page_that_would_be_too_large_shows_less_of_everything_and_says_so(make_run, record):
+    """Samples, rows and texts; what is left is still a page."""
+    summary = summarise(make_run(run=record))
+    whole, cut = html(summary), html(summary, most=55_000)
+    assert len(cut.encode()) <= 55_000 < len(whole.encode())
+    assert "To stay under 55 kB this page shows fewer samples" in cut
+    assert "To stay under" not in whole
+    assert {"Numbers", "Constitution", "Run it again"} <= set(re.findall(r"<h2>(.*?)</h2>", cut))
 
 
 @pytest.mark.parametrize("stages", [(), ("sample",), ("sample", "label"), ("sample", "label", "build"), ("train",)])

@@ -97,6 +97,18 @@ def test_the_report_draws_it_says_it_and_doubts_the_last_checkpoint() -> None:
         assert "Held-out judge human was highest" in page.replace("\\", "")
 
 
+def test_a_policy_that_came_back_is_not_told_that_its_last_checkpoint_is_worse() -> None:
+    """It had gone too far and returned to where the judge was highest: what counts is where it ended."""
+    there = training(3.5)
+    peak = watched(there)[0].best
+    assert peak is not None
+    last = next(step for step in there if step["step"] == peak.step)
+    back = (*there, last | {"step": there[-1]["step"] + 1})
+    (doubt,) = (one for one in distrust(summary(3.5).model_copy(update={"steps": back})) if "checkpoint" in one)
+    assert "The policy came back" in doubt
+    assert "not the best one" not in doubt
+
+
 def test_a_training_without_a_judge_has_no_such_figure() -> None:
     """Nor a sentence."""
     steps = [{"step": 1.0, "objective/kl": 0.1}, {"step": 2.0, "objective/kl": 0.2}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 
@@ -58,3 +59,20 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(run_dir):
     with pytest.raises(StorageError, match=r"cannot write .*report\.md"):
         write_report(run_dir)
     assert page.read_bytes() == before
+
+
+def test_only_the_formats_asked_for_are_written(run_dir):
+    """The figures go with the Markdown, which shows them as files; JSON needs no matplotlib."""
+    assert [path.name for path in write_report(run_dir, ["html"])] == ["report.html"]
+    assert [path.name for path in write_report(run_dir, ["json"])] == ["report.json"]
+    assert not (run_dir / "report.md").exists()
+    assert not (run_dir / "figures").exists()
+
+
+def test_the_json_holds_every_number_and_no_text_of_a_model(run_dir):
+    """Each with its interval, n and failures."""
+    (path,) = write_report(run_dir, {"json"})
+    told = json.loads(path.read_text())
+    win_rate = next(metric for metric in told["metrics"] if metric["name"] == "win_rate")
+    assert [win_rate[key] for key in ("value", "low", "high", "n", "failed")] == [0.871, 0.845, 0.895, 588, 12]
+    assert "Velmora" not in path.read_text()
