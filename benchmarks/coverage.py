@@ -20,6 +20,7 @@ from random import Random
 
 from pages import between_markers, table
 
+from solon.statistics.bradley_terry import bradley_terry
 from solon.statistics.clustered import clustered_share, coefficients
 from solon.statistics.estimates import Estimate, mean_bca, mean_t, newcombe, wilson
 from solon.statistics.length_control import length_controlled
@@ -33,6 +34,7 @@ from solon.statistics.spread import (
     quantile_by_rank,
     reduction,
 )
+from solon.statistics.standings import standings
 
 RUNS, RESAMPLES = 1_000, 999
 LEAST, MOST = 0.93, 0.97
@@ -146,6 +148,44 @@ def _at_equal_length(random: Random) -> Estimate | None:
     return length_controlled(points, longer)
 
 
+_STRENGTHS = (0.0, 0.5, 1.2)
+_BAD, _TIE = 0.3, 0.15
+
+
+def _standing(random: Random) -> Estimate:
+    """Three models on 200 prompts, each two compared: on three of ten prompts one of them loses to both others."""
+    prompts = []
+    for _ in range(200):
+        bad = random.randrange(3) if random.random() < _BAD else None
+        prompts.append(
+            [(one, other, _points(random, one, other, bad)) for one in range(3) for other in range(one + 1, 3)]
+        )
+    return standings(3, prompts).beats_first[2]
+
+
+def _points(random: Random, one: int, other: int, bad: int | None) -> float:
+    if bad in (one, other):
+        return float(bad == other)
+    if random.random() < _TIE:
+        return 0.5
+    return float(random.random() < _beats(one, other))
+
+
+def _beats(one: int, other: int) -> float:
+    return 1 / (1 + math.exp(_STRENGTHS[other] - _STRENGTHS[one]))
+
+
+def _standing_of_all() -> float:
+    """What is fitted to the points that each two are expected to have of each other."""
+    wins = [[0.0] * 3 for _ in range(3)]
+    for one in range(3):
+        for other in range(3):
+            if one != other:
+                usual = _TIE / 2 + (1 - _TIE) * _beats(one, other)
+                wins[one][other] = (1 - _BAD) * usual + _BAD * (1 + usual) / 3  # bad is either of them, or the third
+    return bradley_terry(wins, prior=0).beats(2, 0)
+
+
 def _toxicities(random: Random, n: int = 300) -> tuple[list[float], list[float]]:
     """P(toxic) before, and after: correlated, both with most answers near 0 and some near 1."""
     before, after = [], []
@@ -189,6 +229,9 @@ def scenarios() -> dict[str, Scenario]:
         "mean of groups": Scenario("diversity", "10 groups", 0.4, _groups),
         "win rate": Scenario("win_rate", "150 prompts, 15 % ties", 0.675, _wins),
         "win rate at equal length": Scenario("length_controlled/win_rate", "200 comparisons", 0.5, _at_equal_length),
+        "standing": Scenario(
+            "each two compared, in `solon compare`", "3 models, 200 prompts", _standing_of_all(), _standing
+        ),
         "deviation": Scenario("toxicity/deviation", "300 answers", _true(deviation, 1), _of_one(deviation)),
         "change of a deviation": Scenario("the same", "300 prompts", _true(changed, 2), _of_both(changed)),
         "95th percentile": Scenario("toxicity/p95", "300 answers", _true(p95, 1), _percentile),

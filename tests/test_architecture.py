@@ -16,7 +16,7 @@ SLOW_TO_IMPORT = HEAVY | {"scipy", "matplotlib", "statsmodels", "openai", "anthr
 
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["errors", "__init__"],
+    ["errors", "parent", "__init__"],
     ["data.records", "data.identity", "data.results"],
     ["plugins", "plugins.base", "document"],
     ["statistics", "sandbox"],
@@ -33,10 +33,13 @@ LAYERS = [
     ["evaluation"],
     ["trust"],
     ["report"],
-    ["recipe"],
+    ["overriding", "measuring", "recipe_parts", "recipe", "recipe_schema"],
     ["progress", "rundir"],
     ["stages"],
-    ["pipeline", "checking", "planning", "doctor", "exporting", "project", "advice"],
+    ["exporting"],
+    ["phases"],
+    ["pipeline", "checking", "planning", "doctor", "project", "advice"],
+    ["comparison"],
     ["cli", "__main__"],
 ]
 

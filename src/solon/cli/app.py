@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from solon.cli import advise, check, constitution, doctor, export, init, ledger, plan, plugins, run, schema
+from solon.cli import advise, check, compare, constitution, doctor, export, init, ledger, plan, plugins, run, schema
 
 app = typer.Typer(
     name="solon",
@@ -23,6 +23,7 @@ app.command("plan")(plan.plan)
 app.command("advise")(advise.advise)
 for verb in run.VERBS:
     app.command(verb.name, help=verb.help)(verb.command)
+app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.add_typer(plugins.app, name="plugins", help="What is installed: models, labelers, trainers, evaluators.")
 app.add_typer(ledger.app, name="ledger", help="What was paid, for what, to whom.")

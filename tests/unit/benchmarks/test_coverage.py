@@ -23,6 +23,7 @@ SCENARIOS = (
     "mean of groups",
     "win rate",
     "win rate at equal length",
+    "standing",
     "deviation",
     "change of a deviation",
     "95th percentile",

@@ -1,0 +1,1 @@
+"""Several trainers on one recipe, side by side: `solon compare`."""

@@ -1,0 +1,34 @@
+"""One entry in a process of its own: ``python -m solon.comparison.worker assignment.json``, beside those of others."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+from solon.comparison.running import Assignment
+from solon.data.artifacts import write_json
+from solon.document import Document
+from solon.parent import end_with_parent
+from solon.pipeline import run
+from solon.progress import Terminal
+from solon.recipe import Opened, validated
+from solon.trainers.protocol import Trouble
+
+
+def main(file: Path) -> int:
+    """Does the assignment; 0 when the entry got to its end."""
+    end_with_parent()
+    told = Assignment.model_validate_json(file.read_bytes())
+    try:
+        recipe = validated(Document(str(told.path), told.data), told.path)
+        run(Opened(recipe, told.path, told.data, entry=told.entry), told.run_dir, progress=Terminal())
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever happened goes to the process that waits
+        traceback.print_exc()
+        write_json(told.trouble, Trouble.of(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
