@@ -1,0 +1,1 @@
+"""What the tiny models of this example are asked, what they have read, and how they are made."""
