@@ -29,10 +29,13 @@ format: .venv/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# builds the tiny models of quickstart and detox again, from nothing: some minutes of CPU
+# builds the tiny models of quickstart, detox, rlvr, rlaif_llama and constitutional_ai again, from nothing: some minutes of CPU
 models: .venv/.installed
 	$(BIN)/python examples/quickstart/make_models.py
 	$(BIN)/python examples/detox/make_detox.py
+	$(BIN)/python examples/rlvr/make_rlvr.py
+	$(BIN)/python examples/rlaif_llama/make_village.py
+	$(BIN)/python examples/constitutional_ai/make_reviser.py
 
 UNSLOTH := build/unsloth
 purelib = $(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'

@@ -22,7 +22,7 @@ from solon.errors import DataError, Problem
 
 SHORTEST, LONGEST = 200, 1000
 """Characters of a dialogue that is kept."""
-COLUMNS = ("dialogue", "summary", "topic")
+COLUMNS = ("id", "dialogue", "summary", "topic")
 
 
 def main() -> None:

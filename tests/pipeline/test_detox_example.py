@@ -70,8 +70,12 @@ def test_it_fine_tunes_then_rewards_then_measures(tmp_path: Path) -> None:
     assert steps[0]["objective/kl"] == pytest.approx(0.0, abs=1e-3)  # before the first step it is the reference
     assert {"returns/mean", "advantages/mean"} <= steps[1].keys()
     found = json.loads((folder / "evaluation" / "metrics.json").read_text("utf-8"))
-    assert {"toxicity", "toxicity/deviation", "toxicity/likely", "kl"} <= {metric["name"] for metric in found}
-    assert all(metric["n"] == 8 for metric in found if metric["name"] == "toxicity")
+    assert {"toxicity", "toxicity/deviation", "toxicity/likely", "rating", "kl"} <= {metric["name"] for metric in found}
+    assert all(metric["n"] == 8 for metric in found if metric["name"] in {"toxicity", "rating"})
+    # the reward of each summary before and after, by which samples are sorted
+    items = [json.loads(line)["values"] for line in (folder / "evaluation" / "items.jsonl").read_text().splitlines()]
+    (mean,) = [metric["value"] for metric in found if (metric["name"], metric["of"]) == ("rating", "pair")]
+    assert sum(row["rating"][1] - row["rating"][0] for row in items) / len(items) == pytest.approx(mean)
 
 
 def test_the_recipes_for_flan_t5_are_complete(tmp_path: Path) -> None:

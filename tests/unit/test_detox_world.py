@@ -88,6 +88,7 @@ def test_the_shipped_data_is_what_the_world_makes() -> None:
         for number in (0, count - 1):
             assert rows[number]["dialogue"] == dialogue(split, number)
             assert rows[number]["topic"] == plan_of(split, number).topic
+            assert rows[number]["id"] == f"{split}_{number}"
         assert all(200 <= len(row["dialogue"]) <= 1000 for row in rows)
     rows = parquet.read_table(EXAMPLE / "data" / "sft" / "train.parquet").to_pylist()
     assert rows[0]["prompt"] == dialogue("sft", 0)
@@ -106,7 +107,7 @@ def test_dialogues_of_other_lengths_are_left_out(tmp_path: Path, capsys: pytest.
     assert [len(row["dialogue"]) - len("Sum up: ") for row in found] == [200, 1000]
     assert "2 dialogues, and 2 that are shorter" in capsys.readouterr().out
     write_prompts(found, tmp_path / "prompts.parquet")
-    assert parquet.read_table(tmp_path / "prompts.parquet").column_names == ["dialogue", "summary", "topic"]
+    assert parquet.read_table(tmp_path / "prompts.parquet").column_names == ["id", "dialogue", "summary", "topic"]
 
 
 def test_a_file_in_other_columns_is_refused(tmp_path: Path) -> None:

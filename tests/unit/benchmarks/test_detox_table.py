@@ -44,3 +44,10 @@ def test_a_change_has_its_own_sign_and_its_interval_goes_up(
 ) -> None:
     """A reduction of -10 % is a rise of 10 %, and the upper end of the one is the lower end of the other."""
     assert detox.changed(metric(0.25), metric(after), metric(*less)) == shown
+
+
+def test_gains_and_losses_are_counted_by_the_thresholds_of_the_published_work(detox: ModuleType) -> None:
+    """Strongly is more than .3 up or more than .2 down; on the threshold is not beyond it, and 0 is neither."""
+    changes = (0.31, 0.3, 0.01, 0.0, -0.01, -0.2, -0.21)
+    some = [detox.Sample(plan=None, before="", after="", change=change) for change in changes]
+    assert detox.counted(some) == (3, 1, 3, 1)
