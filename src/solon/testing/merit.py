@@ -1,7 +1,8 @@
 """How good a response is, by rules that a person can check by eye: what the simulated judge goes by.
 
-It knows three things: whether the answer to a sum is right, whether a response is polite, and whether it is brief.
-Which of them count is said by the words of a principle; of a principle that speaks of none of them, all three do.
+Unless it is given other ``qualities``, it knows three things: whether the answer to a sum is right, whether a response
+is polite, and whether it is brief. Which of them count is said by the words of a principle; of a principle that speaks
+of none of them, all do.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 RUDE = ("clueless", "duh", "dumb", "fool", "hopeless", "idiot", "lazy", "moron", "ridiculous", "stupid", "useless")
@@ -80,12 +81,12 @@ QUALITIES = (
 )
 
 
-def qualities_in(principle: str) -> tuple[Quality, ...]:
+def qualities_in(principle: str, qualities: Sequence[Quality] = QUALITIES) -> tuple[Quality, ...]:
     """What a principle speaks of; everything, where it speaks of nothing that is known here."""
-    return tuple(one for one in QUALITIES if one.meant.search(principle)) or QUALITIES
+    return tuple(one for one in qualities if one.meant.search(principle)) or tuple(qualities)
 
 
-def merit(principles: str, prompt: str, response: str) -> float:
+def merit(principles: str, prompt: str, response: str, qualities: Sequence[Quality] = QUALITIES) -> float:
     """How well a response follows one principle, or several as a list with weights, in [0, 1].
 
     Under several it is the mean by their weights, drawn into the lowest tenth where one that must hold does not, and
@@ -94,19 +95,20 @@ def merit(principles: str, prompt: str, response: str) -> float:
     Args:
         principles: as they stand in the instructions to a judge (``solon.labelers.prompt.principles_text``).
         prompt, response: what is judged.
+        qualities: all that a response can be.
     """
     listed = list(_LISTED.finditer(principles))
     total = weights = 0.0
     vetoed = False
     for number, mark in enumerate(listed, 1):
         end = listed[number].start() if number < len(listed) else len(principles)
-        share = _mean(principles[mark.end() : end], prompt, response)
+        share = _mean(principles[mark.end() : end], prompt, response, qualities)
         if mark[1]:
             vetoed = vetoed or share < 0.5
         else:
             total, weights = total + float(mark[2]) * share, weights + float(mark[2])
     if not weights:
-        return _mean(principles, prompt, response)
+        return _mean(principles, prompt, response, qualities)
     mean = total / weights
     return 0.1 * mean if vetoed else 0.1 + 0.9 * mean
 
@@ -146,6 +148,6 @@ def revision(request: str, prompt: str, response: str) -> str:
     return f"Gladly! {text}" if friendly and polite(prompt, text) == 0.5 else text
 
 
-def _mean(principle: str, prompt: str, response: str) -> float:
-    shares = [quality.share(prompt, response) for quality in qualities_in(principle)]
+def _mean(principle: str, prompt: str, response: str, qualities: Sequence[Quality]) -> float:
+    shares = [quality.share(prompt, response) for quality in qualities_in(principle, qualities)]
     return math.fsum(shares) / len(shares)

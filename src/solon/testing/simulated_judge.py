@@ -2,9 +2,9 @@
 
 It is a stand-in for a language model, for trying recipes without a key and for tests without a network. It reads the
 principles and the judged texts by their headings and nothing else; ``solon.testing.merit`` says what it knows of good
-responses. Its faults are told by a word in its model's name: ``judge-hasty`` errs, ``judge-first`` leans to what it is
-shown first, ``judge-wordy`` to what is longer; any other name is careful. All that is drawn is drawn from the question,
-so the same question gets the same answer.
+responses. Its faults are told by a word in its model's name: ``judge-hasty`` errs, ``judge-careless`` errs more,
+``judge-first`` leans to what it is shown first, ``judge-wordy`` to what is longer; any other name is careful. All that
+is drawn is drawn from the question, so the same question gets the same answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from solon.testing.merit import answer_of, critique, merit, qualities_in, revision
+from solon.testing.merit import QUALITIES, Quality, answer_of, critique, merit, qualities_in, revision
 
 SHARPNESS = 12.0
 """How much of a difference in merit makes how much of a difference in the logit."""
@@ -51,6 +51,7 @@ class Character:
 
 CHARACTERS: Mapping[str, Character] = {
     "hasty": Character(noise=0.8),
+    "careless": Character(noise=3.0),
     "first": Character(first=8.0),
     "wordy": Character(length=2.5),
 }
@@ -74,8 +75,8 @@ class Answer:
     first_token: dict[str, float] | None = None
 
 
-def answer_to(body: Mapping[str, Any]) -> Answer:
-    """The answer to the body of a request, in OpenAI's format or Anthropic's.
+def answer_to(body: Mapping[str, Any], qualities: Sequence[Quality] = QUALITIES) -> Answer:
+    """The answer to the body of a request, in OpenAI's format or Anthropic's, by what it knows of good responses.
 
     A question of ``pairwise``, ``rating`` and ``ranking`` is answered in its form, with ties and reasoning where they
     are asked for; a critique and a revision are written; of anything else, a sum is answered.
@@ -86,7 +87,7 @@ def answer_to(body: Mapping[str, Any]) -> Answer:
     sections = sections_of(asked)
     principles = _PRINCIPLES.match(told)
     if sections and principles:
-        return _judged(str(body["model"]), told, principles[1], sections)
+        return _judged(str(body["model"]), told, principles[1], sections, qualities)
     said = [text for role, text in turns if role == "assistant"]
     users = [text for role, text in turns if role == "user"]
     if said and asked.startswith("Look again at your last response."):
@@ -104,9 +105,9 @@ def sections_of(text: str) -> dict[str, str]:
     return {heading[2]: text[heading.end() + 1 : following.start() - 1] for heading, following in pairwise(ours)}
 
 
-def _judged(model: str, told: str, principles: str, sections: dict[str, str]) -> Answer:
+def _judged(model: str, told: str, principles: str, sections: dict[str, str], qualities: Sequence[Quality]) -> Answer:
     prompt, options = sections["prompt"], {name: text for name, text in sections.items() if name != "prompt"}
-    merits = {name: merit(principles, prompt, text) for name, text in options.items()}
+    merits = {name: merit(principles, prompt, text, qualities) for name, text in options.items()}
     manner, rng = character_of(model), Random("\0".join((model, principles, *sections.values())))
     liked = {
         name: SHARPNESS * merits[name]
@@ -115,7 +116,7 @@ def _judged(model: str, told: str, principles: str, sections: dict[str, str]) ->
         + manner.noise * _logistic(rng)
         for place, name in enumerate(options)
     }
-    names = " and ".join(quality.name for quality in qualities_in(principles))
+    names = " and ".join(quality.name for quality in qualities_in(principles, qualities))
     why = f"How {names} are they? " + ", ".join(f"{name}: {share:.2f}" for name, share in merits.items()) + "."
     form = _Form.of(told)
     if "response" in options:

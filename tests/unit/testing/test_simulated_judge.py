@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from solon.data.records import Completion, Message, Principle, Prompt, Question, RatingScale
 from solon.labelers.prompt import Form, Ties, pairwise_messages, rating_messages
 from solon.labelers.ranking_text import ranking_messages
-from solon.testing.merit import answer_of, brief, critique, merit, polite, revision, right
+from solon.testing.merit import Quality, answer_of, brief, critique, merit, polite, revision, right
 from solon.testing.simulated_judge import Answer, answer_to
 
 POLITE = Principle(id="polite", text="The response is polite.")
@@ -71,6 +72,17 @@ def test_principles_are_weighed_and_one_that_must_hold_vetoes() -> None:
     assert merit(several, SUM, RUDE) == pytest.approx(0.4)
     assert merit(several, SUM, "Gladly: 43.") == pytest.approx(0.1)
     assert merit("It is good.", SUM, KIND) == pytest.approx(1.0)  # right, polite and brief
+
+
+def test_a_judge_goes_by_the_qualities_that_it_is_given() -> None:
+    """Loud is better where a principle speaks of it, and nothing else that is known by default counts."""
+    loud = Quality("loud", re.compile("loud"), lambda _, response: float(response.isupper()))
+    assert merit("It is loud.", SUM, RUDE.upper(), (loud,)) == 1
+    assert merit("1. (must hold) It is loud.\n2. (weight 1) It is good.", SUM, KIND, (loud,)) == 0
+    system, user = pairwise_messages(question(KIND, RUDE.upper(), principle=Principle(id="loud", text="It is loud.")))
+    body = {"model": "judge", "messages": [system.model_dump(), user.model_dump()]}
+    assert answer_to(body, (loud,)).text == "B"
+    assert answer_to(body).text == "A"
 
 
 # ---------------------------------------------------------------- the forms
@@ -184,6 +196,19 @@ def test_a_hasty_judge_errs_sometimes_and_the_same_way_each_time() -> None:
     assert hasty == preferred("judge-hasty")
     assert 4 <= hasty.count("B") <= 20
     assert set(preferred("judge")) == {"A"}
+
+
+def test_a_careless_judge_errs_where_a_hasty_one_does_not() -> None:
+    """Of 200 questions about a kind answer and a rude one, 12 logits apart: the noise of each has a scale of 3, and the
+    difference of two such is more than 4 scales in 5.7 %, (e^4 (4 - 1) + 1) / (e^4 - 1)^2.
+    """
+
+    def wrong(model: str) -> int:
+        pairs = [(f"Gladly: {number}.", f"{number}, you idiot.") for number in range(200)]
+        return [compared(*pair, model=model).text for pair in pairs].count("B")
+
+    assert 4 <= wrong("judge-careless") <= 20
+    assert wrong("judge-hasty") == 0
 
 
 # ---------------------------------------------------------------- critique and revision

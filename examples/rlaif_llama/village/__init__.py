@@ -1,0 +1,1 @@
+"""How the tiny twin of this example is made: ``make_village.py`` is the way through."""
