@@ -51,6 +51,7 @@ class Evidence:
         candidates, judgments: the labeled training data.
         answers: asks a policy about prompts of an evaluator's own, through the ledger and at the recipe's settings.
         policies: the models themselves, untrained and trained; empty where neither is at hand.
+        veto_below: as in ``solon.data.kinds.Build``: from which share on a hard principle is kept.
         keep: writes what an evaluator has to show besides its metrics into ``evaluation/<name>.jsonl`` of the run.
         each: keeps a metric's items, each by its id (a prompt's, mostly) with its number before and after, in
             ``evaluation/items.jsonl``: what reports filter by, and ``solon compare`` tests with.
@@ -65,6 +66,7 @@ class Evidence:
     judgments: tuple[Judgment, ...] = field(default=())
     answers: Answering | None = None
     policies: Mapping[Which, ChatModel] = field(default_factory=dict)
+    veto_below: float = 0.5
     keep: Keeping = _forgotten
     each: Each = _forgotten
 

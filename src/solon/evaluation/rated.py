@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from solon.data.ratings import Rated, ratings
+from solon.data.ratings import VETO_BELOW, Rated, ratings
 from solon.data.records import Candidates, Completion, Constitution, Judgment, Principle, Prompt
 from solon.labelers.base import Labeler
 
@@ -19,19 +19,19 @@ class RatedAnswers:
     judgments: tuple[Judgment, ...]
 
     def rated(
-        self, principles: Mapping[str, Principle], *, under: str | None = None, vetoes: bool = True
+        self, principles: Mapping[str, Principle], *, under: str | None = None, veto_below: float = VETO_BELOW
     ) -> list[Rated | None]:
         """One a given answer, ``None`` where it failed; the same for answers of the same text.
 
         Args:
             principles: by id.
             under: count the judgments under this principle alone.
-            vetoes: whether a broken hard principle makes the score 0.
+            veto_below: from which share on a hard principle is kept; broken, it makes the score 0. 0 is no veto.
         """
         counted = [one for one in self.judgments if under is None or one.principles == (under,)]
         completions = {answer.id: answer for answer in self.answers}
-        veto = {} if vetoes else {"veto_below": 0.0}
-        found = {one.completion.text: one for one in ratings(completions, counted, principles, **veto).rated}
+        told = ratings(completions, counted, principles, veto_below=veto_below)
+        found = {one.completion.text: one for one in told.rated}
         return [found.get(answer.text) for answer in self.answers]
 
 

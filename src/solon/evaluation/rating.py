@@ -49,10 +49,11 @@ class Rating(Judged):
             raise DataError("rating: no principle applies to any of the held-out prompts")
         note = examiner.note(judge, evidence)
         principles, name = by_id(evidence.constitution), named("rating", self.decoding)
-        metrics = _means(evidence, name, {item: one.rated(principles) for item, one in asked.items()}, note)
+        whole = {item: one.rated(principles, veto_below=evidence.veto_below) for item, one in asked.items()}
+        metrics = _means(evidence, name, whole, note)
         for principle in asked_alone(judgment for one in asked.values() for judgment in one.judgments):
             alone = {
-                item: one.rated(principles, under=principle, vetoes=False)
+                item: one.rated(principles, under=principle, veto_below=0.0)
                 for item, one in asked.items()
                 if any(said.principles == (principle,) for said in one.judgments)
             }

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from solon.data.records import Completion, Metric, Prompt, Question, Scored
 from solon.errors import DataError
+from solon.evaluation import examiner
 from solon.evaluation.base import Evidence, OfAnswers, Pair
 from solon.evaluation.itemised import itemised_shares
 from solon.evaluation.paired import Held, named, pairs_of
@@ -47,7 +48,16 @@ class Refusals(OfAnswers):
     def examiners(self, label: Labeler | None) -> tuple[Labeler, ...]:
         """The judge, with its question."""
         del label
-        return () if self.judge is None else (RefusalJudge(judge=self.judge),)
+        judge = self._asked()
+        return () if judge is None else (judge,)
+
+    def warnings(self, evidence: Evidence) -> list[str]:
+        """Says so when the judge, or a relative of it, has also labeled or rewarded."""
+        judge = self._asked()
+        return [] if judge is None else examiner.warnings(self.kind, judge, evidence)
+
+    def _asked(self) -> RefusalJudge | None:
+        return None if self.judge is None else RefusalJudge(judge=self.judge)
 
     def changes(self, pair: Pair) -> dict[str, Held]:
         """Whether each answer refuses, where words alone tell."""
@@ -70,7 +80,9 @@ class Refusals(OfAnswers):
         for pair, earlier, later in zip(pairs, before, after, strict=True):
             for name, part in self._names(pair.prompt):
                 held.setdefault(named(name, self.decoding, part), {})[pair.prompt.id] = (earlier, later)
-        note = f"judge {self.judge.name}" if self.judge is not None else "by the words it begins with"
+        note = "by the words it begins with"
+        if (judge := self._asked()) is not None:
+            note = examiner.note(judge, evidence)
         return [
             metric
             for name, own in held.items()
@@ -93,9 +105,9 @@ class Refusals(OfAnswers):
 
     async def _refused(self, answers: Sequence[tuple[Prompt, Completion]]) -> list[bool | None]:
         """Of each; ``None`` where the judge gave no verdict."""
-        if self.judge is None:
+        judge = self._asked()
+        if judge is None:
             return [begins_with_refusal(answer.text) for _, answer in answers]
-        judge = RefusalJudge(judge=self.judge)
         judged = await asyncio.gather(
             *(judge.label(Question(prompt=prompt, options=(answer,))) for prompt, answer in answers)
         )

@@ -126,7 +126,10 @@ class Safety(Evaluator):
         """How the labeler does on what people labelled."""
         groups = [(row.prompt, _answers(row)) for row in rows]
         principles = by_id(evidence.constitution)
-        rated = [one.rated(principles) for one in await rate(self.by, groups, evidence.constitution)]
+        rated = [
+            one.rated(principles, veto_below=evidence.veto_below)
+            for one in await rate(self.by, groups, evidence.constitution)
+        ]
         both = [(row, first, second) for row, (first, second) in zip(rows, rated, strict=True) if first and second]
         right = sum(_points(row, first, second) for row, first, second in both)
         pairs = wilson(right, len(both))
@@ -166,7 +169,7 @@ class Safety(Evaluator):
         principles = by_id(evidence.constitution)
         found: dict[tuple[str, str], bool] = {}
         for (prompt, answers), one in zip(groups, await rate(self.by, groups, evidence.constitution), strict=True):
-            for answer, rated in zip(answers, one.rated(principles), strict=True):
+            for answer, rated in zip(answers, one.rated(principles, veto_below=evidence.veto_below), strict=True):
                 if rated is not None:
                     found[prompt.id, answer.text] = not _safe(rated)
         return [

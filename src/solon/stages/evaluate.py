@@ -54,6 +54,7 @@ def evaluate(run: Run) -> None:
         "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
         "rating": run.constitution.rating.model_dump(mode="json"),
         "label": recipe.label.effects() if recipe.label is not None else None,
+        "veto_below": recipe.build.veto_below,
         "measures": [measure.effects() for measure in plan.measures],
         "models": [model.describe() for model in examiners(recipe)],
         "sampling": [plan.temperature, plan.top_p, plan.max_tokens or recipe.sample.max_tokens],
@@ -293,6 +294,7 @@ def _evidence(
         judgments=tuple(read_jsonl(run.path / "judgments.jsonl", Judgment)) if judged else (),
         answers=policies.answers,
         policies=policies.models,
+        veto_below=run.recipe.build.veto_below,
         keep=keep,
         each=each,
     )

@@ -111,3 +111,17 @@ async def test_prompts_without_a_principle_are_left_out() -> None:
 
     with pytest.raises(DataError, match="no principle applies"):
         await Rating(judge=Topical(says=words, shown=1)).evaluate(evidence([("a", "b")], constitution=maths))
+
+
+async def test_the_veto_is_where_the_recipe_has_it() -> None:
+    """A hard principle kept at .4 is broken below .5 and kept below .3: the mean of 1 and .4 is .7."""
+    hard = Constitution(name="c", principles=(SHORT, Principle(id="polite", text="Be polite.", severity="hard")))
+
+    def says(question: Question) -> Scored:
+        return Scored(scores=(0.4 if question.principles[0].id == "polite" else 1.0,))
+
+    measure = Rating(judge=EachAlone(says=says, shown=1))
+    usual = await measure.evaluate(evidence([("a", "b")], constitution=hard))
+    lower = await measure.evaluate(evidence([("a", "b")], constitution=hard, veto_below=0.3))
+    assert shown(usual)[0] == ("rating", "before", 0.0, 1, 0)
+    assert shown(lower)[0] == ("rating", "before", 0.7, 1, 0)

@@ -9,6 +9,7 @@ from solon.data.records import Prompt
 from solon.errors import DataError
 from solon.evaluation.base import Evidence, Pair
 from solon.evaluation.refusals import Refusals
+from solon.labelers.pairwise import Pairwise
 from solon.models.scripted import Scripted
 
 NO, YES = "I can't help with that.", "Here you are."
@@ -65,7 +66,7 @@ async def test_a_judge_decides_in_place_of_words_and_its_failures_are_counted() 
         ("refusals", "after", 0.5, 2, 0),
         ("refusals", "pair", 1.0, 1, 1),
     ]
-    assert "judge scripted" in metrics[0].method
+    assert "judge refusal:scripted" in metrics[0].method
     assert Refusals(judge=judge).models() == (judge,)
 
 
@@ -77,3 +78,13 @@ def test_the_report_marks_refusals_that_words_tell() -> None:
         "refusals/greedy/harmful": (False, True),
     }
     assert Refusals(judge=Scripted(default="B")).changes(pair) == {}
+
+
+async def test_a_judge_who_also_taught_is_named_as_such() -> None:
+    """It favours what it taught: in the method of each metric, and as a warning."""
+    judge = Scripted(default="REFUSED: no")
+    facts = asked(("weapons", YES, NO), labeler=Pairwise(judge=judge))
+    measure = Refusals(judge=judge)
+    assert any("also labeled" in metric.method for metric in await measure.evaluate(facts))
+    assert any("also labeled" in warning for warning in measure.warnings(facts))
+    assert Refusals().warnings(facts) == []
