@@ -34,7 +34,7 @@ compare:
   ppo:
     - {{kind: reward, lora: {{r: 4}}, max_steps: 2, batch_size: 8, gradient_accumulation: 1}}
     - {{kind: ppo, lora: {{r: 4}}, max_steps: 2, batch_size: 4, gradient_accumulation: 1, max_new_tokens: 12}}
-  broken: {{label: {{kind: rules, rules: {{any: {{length: words, max: 999}}}}}}}}
+  broken: {{label: {{kind: rules, rules: {{brief: {{max: 999}}, answer: {{regex: ".*"}}}}}}}}
 """
 
 
@@ -86,6 +86,8 @@ def test_what_each_took_is_measured(compared: tuple[Project, int, str]) -> None:
     assert dpo.spent.tokens is not None
     assert ppo.spent.tokens > dpo.spent.tokens
     assert ppo.run_dir == "ppo/ppo"
+    timings = json.loads((project.folder / "runs" / "all" / "dpo" / "timings.json").read_bytes())
+    assert timings["train"]["training"]["beside"] == 2
 
 
 def test_each_two_are_tested_on_the_same_prompts(compared: tuple[Project, int, str]) -> None:
@@ -102,14 +104,15 @@ def test_each_two_are_tested_on_the_same_prompts(compared: tuple[Project, int, s
 
 
 def test_again_does_nothing_twice_and_says_the_same(compared: tuple[Project, int, str]) -> None:
-    """What is done is skipped, its replies are in the ledger, and the page has the same bytes."""
+    """What is done is skipped, its replies are in the ledger, and the page has the same bytes, one at a time too."""
     project, _, _ = compared
     before = {path: path.read_bytes() for path in (project.folder / "runs" / "all").glob("comparison.*")}
     assert len(before) == 3
-    code, out, err = project.solon("compare", "recipe.yaml", "--run-dir", "runs/all", "name=mine", "--json")
+    again = ("compare", "recipe.yaml", "--jobs", "1", "--run-dir", "runs/all", "name=mine", "--json")
+    code, out, err = project.solon(*again)
     assert code == 3, err
     assert "train     done before, with the same inputs" in err
-    assert [path for path, was in before.items() if path.read_bytes() != was and b" at a time" not in was] == []
+    assert [path for path, was in before.items() if path.read_bytes() != was] == []
     assert [side["name"] for side in json.loads(out)["sides"]] == ["dpo", "ppo", "broken"]
 
 

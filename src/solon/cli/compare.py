@@ -55,11 +55,14 @@ def compare(
     from solon.errors import Interrupted
     from solon.recipe import read
     from solon.trainers.backends import Machine
+    from solon.trainers.several import Place
 
+    if Place.here().count > 1:
+        raise typer.BadParameter("entries are trained by processes of their own: start one, and set `train.processes`")
     opened = read(recipe, overrides or (), sets or ())
     chosen = entries(opened, [name.strip() for name in (trainers or "").split(",") if name.strip()])
     target = run_dir or Path("runs") / f"{opened.budget}-compared"
-    count = jobs or at_once(opened, len(chosen), Machine.here())
+    count = jobs or at_once(chosen, Machine.here())
     try:
         found = compare_entries(
             opened, chosen, target, jobs=min(count, len(chosen)), progress=progress_for(quiet), each_two=each_two

@@ -61,25 +61,48 @@ def compare(
         runs = {entry.name: _runs(entry, run_dir) for entry in entries if entry.name not in failures}
         if not runs:
             raise StageIncomplete(f"no entry got to its end: {'; '.join(f'{n}: {w}' for n, w in failures.items())}")
-        last = {name: own[-1] for name, own in runs.items()}
-        metrics = {name: done.summary.metrics for name, done in last.items()}
-        items: dict[str, Items] = {name: read_items(done.run_dir) for name, done in last.items()}
-        stands = asyncio.run(_standings(opened, last, progress)) if each_two and len(last) > 1 else {}
-        comparison = Comparison(
-            name=opened.name,
-            seed=opened.recipe.seed,
-            solon=__version__,
-            recipe=opened.text(),
-            sides=tuple(_side(entry, runs.get(entry.name, ()), run_dir, failures) for entry in entries),
-            metrics=metrics,
-            against_untrained=against_untrained(metrics, items),
-            between=between(metrics, items),
-            standings=stands,
-            same_data=_same_data(last),
-            warnings=tuple(dict.fromkeys(_warnings(last, jobs))),
-        )
-        write(comparison, run_dir)
+        comparison = _compared(opened, entries, run_dir, runs, failures)
+        _forget_figures(run_dir)
+        write(comparison, run_dir)  # first: whatever becomes of the judges, what was trained is compared
+        if each_two and len(runs) > 1:
+            last = {name: own[-1] for name, own in runs.items()}
+            stands, left_out = asyncio.run(_standings(opened, last, progress))
+            update = {"standings": stands, "warnings": (*comparison.warnings, *left_out)}
+            comparison = comparison.model_copy(update=update)
+            write(comparison, run_dir)
     return comparison
+
+
+def _compared(
+    opened: Opened,
+    entries: Sequence[Entry],
+    run_dir: Path,
+    runs: Mapping[str, Sequence[Done]],
+    failures: Failures,
+) -> Comparison:
+    """All but what judges say of each two."""
+    last = {name: own[-1] for name, own in runs.items()}
+    metrics = {name: done.summary.metrics for name, done in last.items()}
+    items: dict[str, Items] = {name: read_items(done.run_dir) for name, done in last.items()}
+    sides = tuple(_side(entry, runs.get(entry.name, ()), run_dir, failures) for entry in entries)
+    return Comparison(
+        name=opened.name,
+        seed=opened.recipe.seed,
+        solon=__version__,
+        recipe=opened.text(),
+        sides=sides,
+        metrics=metrics,
+        against_untrained=against_untrained(metrics, items),
+        between=between(metrics, items),
+        same_data=_same_data(runs),
+        warnings=tuple(_warnings(last, sides)),
+    )
+
+
+def _forget_figures(run_dir: Path) -> None:
+    """Removes curves of what was compared here before."""
+    for drawn in (run_dir / "figures").glob("*.svg"):
+        drawn.unlink()
 
 
 def _runs(entry: Entry, run_dir: Path) -> tuple[Done, ...]:
@@ -109,18 +132,22 @@ def _side(entry: Entry, runs: Sequence[Done], run_dir: Path, failures: Failures)
     )
 
 
-async def _standings(opened: Opened, last: Mapping[str, Done], progress: Progress) -> dict[str, tuple[Standing, ...]]:
-    """What each judge of ``win_rate`` in the recipe says of each two; what it has said before is in the ledger."""
-    plan = opened.recipe.evaluate
-    measures = [measure for measure in (plan.measures if plan else ()) if isinstance(measure, WinRate)]
+async def _standings(
+    opened: Opened, last: Mapping[str, Done], progress: Progress
+) -> tuple[dict[str, tuple[Standing, ...]], list[str]]:
+    """What judges of ``win_rate`` say of each two, what they said before being in the ledger; and who says nothing."""
+    plan = next(iter(last.values())).recipe.evaluate
     found: dict[str, tuple[Standing, ...]] = {}
-    for measure in measures:
+    left_out = []
+    for measure in (measure for measure in (plan.measures if plan else ()) if isinstance(measure, WinRate)):
         answers = _answers(last, measure.decoding)
         name = "/".join(["win_rate", *(["greedy"] if measure.decoding == "greedy" else [])])
-        if len(answers) < 3 or name in found:
+        labeler = next((done.recipe.label for done in last.values() if done.recipe.label is not None), None)
+        judge = measure.judge or labeler
+        if len(answers) < 3 or name in found or judge is None:
+            why = "another judge of these answers does" if name in found else "these answers are not kept"
+            left_out.append(f"{name}: this judge compares no two entries with each other, as {why}.")
             continue
-        judge = measure.judge or opened.recipe.label
-        models = judge.models() if judge is not None else ()
         with base_folder(opened.folder):
             constitution = resolve(located(opened.recipe.constitution))
         with Ledger.open(Path(opened.recipe.ledger)) as ledger, progress.stage("compare", None, "judgments") as bar:
@@ -131,15 +158,15 @@ async def _standings(opened: Opened, last: Mapping[str, Done], progress: Progres
                 max_usd=opened.recipe.max_usd,
                 budget=opened.budget,
                 on_event=lambda event: bar.advance(int(event.kind in ("answered", "from_ledger"))),
-                asks_remote=any(model.remote for model in models),
+                asks_remote=any(model.remote for model in judge.models()),
             )
             async with stream:
                 try:
-                    found[name] = await standing(measure, answers, constitution, opened.recipe.label)
+                    found[name] = await standing(measure, answers, constitution, labeler)
                 finally:
-                    for model in models:
+                    for model in judge.models():
                         await model.aclose()
-    return found
+    return found, left_out
 
 
 def _answers(last: Mapping[str, Done], decoding: str) -> dict[str, Answers]:
@@ -153,22 +180,27 @@ def _answers(last: Mapping[str, Done], decoding: str) -> dict[str, Answers]:
     return found
 
 
-def _same_data(last: Mapping[str, Done]) -> bool:
+def _same_data(runs: Mapping[str, Sequence[Done]]) -> bool:
     """Whether no two that learned from one kind of dataset learned from different rows."""
     seen: dict[str, set[str]] = {}
-    for done in last.values():
+    for done in (done for own in runs.values() for done in own):
         for path, sha256 in done.summary.outputs.items():
             if path.startswith("datasets/") and path.endswith("/train.parquet"):
                 seen.setdefault(path, set()).add(sha256)
     return all(len(hashes) == 1 for hashes in seen.values())
 
 
-def _warnings(last: Mapping[str, Done], jobs: int) -> Iterator[str]:
-    if jobs > 1:
-        yield f"{jobs} entries trained at a time: times by the clock are longer than alone, CPU times a little."
+def _warnings(last: Mapping[str, Done], sides: Sequence[Side]) -> Iterator[str]:
+    """What a reader must know, one sentence for all entries of which it is true."""
+    beside = max((side.spent.used.beside for side in sides if side.spent is not None), default=1)
+    if beside > 1:
+        yield f"Up to {beside} entries trained at a time: times by the clock are longer than alone, CPU times a little."
+    told: dict[str, list[str]] = {}
     for name, done in last.items():
         for warning in _of(done.summary):
-            yield f"{name}: {warning}"
+            told.setdefault(warning, []).append(name)
+    for warning, names in told.items():
+        yield f"{', '.join(names)}: {warning}"
     if len({tuple(sorted(_before(done.summary.metrics))) for done in last.values()}) > 1:
         yield "The untrained policy's own numbers are not the same in all runs; the table shows the first run's."
 

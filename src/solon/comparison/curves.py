@@ -27,9 +27,9 @@ def figures(sides: Sequence[Side]) -> dict[str, str]:
     for curve in CURVES:
         if curve.name in _NOT_COMPARED:
             continue
-        lines = [(place, side.name, own) for place, side in enumerate(sides) if len(own := _line(curve, side)) > 1]
+        lines = [(side.name, own) for side in sides if len(own := _line(curve, side)) > 1]
         if len(lines) > 1:
-            drawn[curve.name] = _draw(curve, lines[:_MOST])
+            drawn[curve.name] = _draw(curve, lines)
     return drawn
 
 
@@ -42,13 +42,14 @@ def _line(curve: Curve, side: Side) -> list[tuple[float, float]]:
     return []
 
 
-def _draw(curve: Curve, lines: Sequence[tuple[int, str, list[tuple[float, float]]]]) -> str:
+def _draw(curve: Curve, lines: Sequence[tuple[str, list[tuple[float, float]]]]) -> str:
     with drawing(curve.title, "share of the training, %") as (axes, svg):
-        for place, name, own in lines:
+        for place, (name, own) in enumerate(lines):
             x, y = zip(*own, strict=True)
             marker = "o" if len(own) < 12 else None
             colour = PALETTE[place % _MOST]
-            axes.plot(x, y, color=colour, linewidth=1.5, marker=marker, markersize=3, label=one_line(name, 20))
+            style = ("-", "--", ":")[min(2, place // _MOST)]  # a colour comes again with other dashes
+            axes.plot(x, y, style, color=colour, linewidth=1.5, marker=marker, markersize=3, label=one_line(name, 20))
         axes.set_xlim(0, 100)
         axes.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8, handlelength=1.2)
     return svg.getvalue()

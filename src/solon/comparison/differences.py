@@ -20,10 +20,19 @@ Items = Mapping[str, Mapping[str, Both]]
 
 
 def wholes(metrics: Sequence[Metric]) -> list[Metric]:
-    """The metrics of policies that are tested: one for each name, parts of others left out, and judges' own."""
+    """The metrics of policies that are tested, one for each name.
+
+    Parts of others are left out, but for those that have a better and a worse where their whole has none: harmful
+    requests that are refused, answers that are cut off. So is what is said of judges.
+    """
     names = list(dict.fromkeys(metric.name for metric in metrics if metric.of in ("after", "pair")))
     found = {metric.name: metric for metric in metrics if metric.of != "labels"}
-    return [found[name] for name in names if not part_of(name, names) and not name.startswith("order_consistency")]
+    return [found[name] for name in names if _stands(name, names) and not name.startswith("order_consistency")]
+
+
+def _stands(name: str, names: Collection[str]) -> bool:
+    part = part_of(name, names)
+    return not part or bool(wanted(name) and not wanted(name.removesuffix(f"/{part}")))
 
 
 def between(metrics: Mapping[str, Sequence[Metric]], items: Mapping[str, Items]) -> tuple[Tested, ...]:
@@ -109,8 +118,8 @@ def _tested(
     if all(value is None or isinstance(value, bool) for pair in values for value in pair):
         found = paired_shares(metric.name, cast("list[Held]", values))
     else:
-        found = paired_means(metric.name, values, metric.unit, resamples=resamples)
-    pair = next(each for each in found if each.of == "pair")
+        found = paired_means(metric.name, values, metric.unit)
+    pair = _finer(next(each for each in found if each.of == "pair"), dict(zip(both, values, strict=True)), resamples)
     method = pair.method.replace("after less before", f"{one} less {other}")
     return _of(pair.model_copy(update={"method": method}), one, other)
 

@@ -12,7 +12,7 @@ from solon.errors import Problem, RecipeError
 from solon.overriding import merged_document, written_out
 from solon.phases import fitted, phases_of
 from solon.plugins.registry import kinds
-from solon.recipe import OF_ALL_PHASES, Opened, validated
+from solon.recipe import OF_ALL_PHASES, Opened, Recipe, validated
 from solon.trainers.base import Trainer
 
 OF_ALL_ENTRIES = (
@@ -26,6 +26,9 @@ OF_ALL_ENTRIES = (
     "seed",
 )
 """Keys that no entry states for itself: what differs in them could not be told from what the trainers did."""
+_OF_A_PHASE = ("prompts", "candidates", "dataset", "evaluate")
+_TAKEN = ("untrained", "figures", "previous")
+"""What is called so already, in a comparison or in its folder."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class Entry:
 
     @property
     def labels(self) -> bool:
-        """Whether it has responses labeled before it trains: what the others then find in the ledger."""
-        return any(phase.recipe.label is not None for phase in phases_of(self.opened))
+        """Whether it begins by having responses labeled: what the others then find in the ledger."""
+        return phases_of(self.opened)[0].recipe.label is not None
 
 
 def entries(opened: Opened, names: Sequence[str] = ()) -> tuple[Entry, ...]:
@@ -67,6 +70,9 @@ def entries(opened: Opened, names: Sequence[str] = ()) -> tuple[Entry, ...]:
         raise RecipeError([Problem(str(opened.path), what, "name trainers: `--trainers dpo,ppo`")])
     found, problems = [], list[Problem]()
     for name in chosen:
+        if name in _TAKEN or name.startswith("comparison."):
+            problems.append(Problem(_place(opened, name), f"an entry cannot be called {name!r}: give it another name"))
+            continue
         try:
             spec = _spec(opened, name)
             found.append(Entry(name, _opened(opened, name, spec)))
@@ -101,11 +107,13 @@ def _opened(opened: Opened, name: str, spec: Any) -> Opened:
     if not isinstance(spec, str | Mapping | list) or not spec:
         what = "an entry is the settings of a trainer, a list of such, or a partial recipe"
         raise RecipeError([Problem(document.place(at), what)])
+    if opened.data.get("phases") and (_is_trainer(spec) or isinstance(spec, list)):
+        what = f"entry {name!r} names a trainer, and this recipe has `phases` with trainers of their own"
+        remedy = "write a partial recipe with `phases`, such as `{phases: {...}}`"
+        raise RecipeError([Problem(document.place(at), what, remedy)])
     document = _as_partial(document, name, spec)
+    _refuse_shared(document, at, name)
     partial = document.at(at)
-    if shared := [key for key in OF_ALL_ENTRIES if key in partial]:
-        what = f"`{shared[0]}` is of the whole comparison: take it out of entry {name!r}"
-        raise RecipeError([Problem(document.key_place((*at, shared[0])), what)])
     merged = merged_document(document, at)
     data = {key: value for key, value in merged.data.items() if key not in ("compare", "sets")}
     if not data.get("phases"):
@@ -115,7 +123,45 @@ def _opened(opened: Opened, name: str, spec: Any) -> Opened:
     for phase in phases_of(entry):
         if phase.recipe.train is None:
             raise RecipeError([Problem(document.place(at), f"entry {name!r} trains nothing: give it a `train`")])
+    if differs := _measured_otherwise(phases_of(opened), phases_of(entry)):
+        what = f"entry {name!r} has another {differs} than the recipe: it could not be compared with the others"
+        raise RecipeError([Problem(document.place(at), what, "take it out of the entry")])
     return entry
+
+
+def _place(opened: Opened, name: str) -> str:
+    return opened.document.place(("compare", name)) if opened.document is not None else str(opened.path)
+
+
+def _refuse_shared(document: Document, at: Loc, name: str) -> None:
+    """Raises where an entry, or a phase of it, states what is of the whole comparison."""
+    partial = document.at(at)
+    phases = partial.get("phases") if isinstance(partial.get("phases"), Mapping) else {}
+    last = next(reversed(phases), None)
+    for below, own in [((), partial), *((("phases", phase), each) for phase, each in phases.items())]:
+        for key in OF_ALL_ENTRIES if isinstance(own, Mapping) else ():
+            # what comes before the last phase is not compared: it may measure nothing, and learn from data of its own
+            before = below and below[1] != last and key in _OF_A_PHASE
+            if key in own and not before:
+                what = f"`{key}` is of the whole comparison: take it out of entry {name!r}"
+                raise RecipeError([Problem(document.key_place((*at, *below, key)), what)])
+
+
+def _measured_otherwise(usual: Sequence[Opened], mine: Sequence[Opened]) -> str:
+    """What an entry would be measured by that the recipe is not; empty where all is the same."""
+    told = [_measuring(phases[0].recipe, phases[-1].recipe) for phases in (usual, mine)]
+    return next((what for what, value in told[0].items() if told[1][what] != value), "")
+
+
+def _measuring(first: Recipe, last: Recipe) -> dict[str, Any]:
+    plan = last.evaluate
+    prompts = str(plan.prompts) if plan is not None and plan.prompts is not None else None
+    return {
+        "policy to begin with": first.policy and (str(first.policy.model), str(first.policy.adapter)),
+        "`build.held_out`": None if prompts is not None else last.build.held_out,
+        "longest answer (`sample.max_tokens`)": (plan and plan.max_tokens) or last.sample.max_tokens,
+        "`max_failed`": last.max_failed,
+    }
 
 
 def _is_trainer(spec: Any) -> bool:
@@ -156,10 +202,13 @@ def _put(document: Document, at: Loc, value: Any, moved: Callable[[Loc], Loc]) -
 
     def places(old: Mapping[Loc, tuple[int, int]]) -> dict[Loc, tuple[int, int]]:
         size = len(at)
-        return {
+        found = {
             (*at, *moved(loc[size:])) if loc[:size] == at and len(loc) > size else loc: place
             for loc, place in old.items()
         }
+        if at in old and moved(()):
+            found[*at, *moved(())] = old[at]
+        return found
 
     data = {**document.data, "compare": {**document.data["compare"], at[-1]: value}}
     return replace(document, data=data, values=places(document.values), keys=places(document.keys))

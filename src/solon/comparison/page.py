@@ -31,9 +31,10 @@ from solon.report.curves import CURVES, inline
 from solon.report.html import environment, hash_of, template
 from solon.report.markdown import bullets, escaped, fenced, small_table
 from solon.report.tables import Table
-from solon.report.text import one_line, shorten_paths
+from solon.report.text import one_line, shorten_paths, visible
 
 _MOST_LINES = 80
+_MOST_DOUBTS = 8
 
 
 def write(comparison: Comparison, run_dir: Path) -> list[Path]:
@@ -113,13 +114,15 @@ def markdown(comparison: Comparison, drawn: Iterable[str] = ()) -> str:
 
 def terminal(comparison: Comparison, console: Console, page: Path) -> None:
     """Prints words and tables, and where the page is."""
-    blocks = [Text(headline(comparison), style="bold"), Text()]
+    blocks = [Text(visible(headline(comparison)), style="bold"), Text()]
     for sentence in sentences(comparison):
-        blocks += [Text(sentence), Text()]
+        blocks += [Text(visible(sentence)), Text()]
     tables: list[Text | Grid] = []
     for table in _tables(comparison):
         tables += [Text(table.title, style="bold"), _grid(table), Text(table.note, style="dim"), Text()]
-    doubts = [Text(f"distrust: {warning}") for warning in comparison.warnings[:5]]
+    doubts = [Text(f"distrust: {one_line(warning, 1000)}") for warning in comparison.warnings[:_MOST_DOUBTS]]
+    if more := len(comparison.warnings) - len(doubts):
+        doubts.append(Text(f"and {more} more to distrust in the report"))
     console.print(Padding(Group(*blocks, *tables, *doubts, Text(f"report: {one_line(str(page), 4096)}")), (1, 0, 0, 1)))
 
 

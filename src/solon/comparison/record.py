@@ -20,10 +20,11 @@ class Spent(Noun):
         used: time and memory of its trainings, added up; of memory the most.
         models: what a training has in memory beside each other, in words.
         trainable, parameters: of the policy, as trained; ``None`` where they were not counted.
-        rows: what it learned from: rows of datasets, or prompts.
+        rows: how many rows of a dataset, or prompts, its last training learned from.
+        learned: what each of its trainings learned from, in words.
         tokens: sampled for it, before and while it trained; ``None`` where a trainer does not say.
         judged: verdicts and rewards that it learned from.
-        usd: what all of that costs where nothing is in the ledger yet.
+        usd: what samples and labels cost where nothing is in the ledger yet, and what it has itself paid for rewards.
     """
 
     used: Used
@@ -31,6 +32,7 @@ class Spent(Noun):
     trainable: NonNegativeInt | None = None
     parameters: NonNegativeInt | None = None
     rows: NonNegativeInt = 0
+    learned: str = ""
     tokens: NonNegativeInt | None = None
     judged: NonNegativeInt = 0
     usd: NonNegativeFloat = 0.0

@@ -16,6 +16,7 @@ from solon.models.remote import RemoteModel
 from solon.recipe import Recipe
 from solon.report.reading import read_json
 from solon.report.summary import Summary
+from solon.report.wording import counted
 from solon.trainers.gradient import GradientTrainer
 from solon.trainers.memory import ONLINE
 from solon.trainers.prompted import PromptTrainer
@@ -47,11 +48,13 @@ def spent(runs: Sequence[Done]) -> Spent:
             cpu_seconds=round(math.fsum(used.cpu_seconds for used in each), 2),
             peak_gib=max((used.peak_gib for used in each), default=0.0),
             gpu_gib=max(on_gpus, default=None),
+            beside=max((used.beside for used in each), default=1),
         ),
         models=max((in_memory(run.recipe) for run in runs), key=len, default=()),
         trainable=int(told["parameters/trainable"]) if "parameters/trainable" in told else None,
         parameters=int(told["parameters/all"]) if "parameters/all" in told else None,
-        rows=sum(_rows(run) for run in runs),
+        rows=_rows(runs[-1]),
+        learned=", then ".join(_learned(run) for run in runs),
         tokens=None if None in tokens else sum(count for count in tokens if count is not None),
         judged=sum(_judged(run) for run in runs),
         usd=round(math.fsum(_usd(run.summary) for run in runs), 6),
@@ -99,9 +102,23 @@ def _rows(run: Done) -> int:
         return 0
     if isinstance(trainer, PromptTrainer):
         return built.prompts.train if built.prompts is not None else 0
-    name = {"Preference": "preference", "Rating": "unpaired", "Demonstration": "sft"}.get(trainer.consumes.__name__, "")
-    split = built.datasets.get(name)
+    split = built.datasets.get(_dataset(run))
     return split.train if split is not None else 0
+
+
+_ROWS_OF = {"preference": "pair", "unpaired": "answer", "sft": "demonstration", "prompts": "prompt"}
+
+
+def _learned(run: Done) -> str:
+    """What a training learned from, in words."""
+    trainer = run.recipe.train
+    name = "prompts" if isinstance(trainer, PromptTrainer) else _dataset(run)
+    return counted(_rows(run), _ROWS_OF.get(name, "row"))
+
+
+def _dataset(run: Done) -> str:
+    consumed = run.recipe.train.consumes.__name__ if run.recipe.train is not None else ""
+    return {"Preference": "preference", "Rating": "unpaired", "Demonstration": "sft"}.get(consumed, "")
 
 
 def _tokens(run: Done) -> Iterator[int | None]:
@@ -120,7 +137,9 @@ def _tokens(run: Done) -> Iterator[int | None]:
 
 def _completions(trainer: PromptTrainer, run: Done) -> int:
     at_once, prompts = trainer.completions_of(_rows(run))
-    return at_once * prompts
+    last = run.summary.steps[-1] if run.summary.steps else {}
+    done = last["step"] / last["steps"] if last.get("steps") else 1.0  # less where an alarm ended it
+    return round(at_once * prompts * done)
 
 
 def _judged(run: Done) -> int:

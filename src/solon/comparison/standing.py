@@ -52,7 +52,7 @@ async def standing(
     return tuple(
         Standing(
             name=name,
-            beats_untrained=_beats(found.beats_first[place], len(judged.met)),
+            beats_untrained=_beats(found.beats_first[place], place, judged),
             points={other: share for other in names if (share := _points(judged, name, other)) is not None},
         )
         for place, name in enumerate(names)
@@ -92,8 +92,12 @@ async def _compare(
             judged.met.setdefault(item, []).append((*places, float(share)))
 
 
-def _beats(estimate: Estimate, prompts: int) -> Metric:
-    return metric("standing", "pair", estimate, prompts)
+def _beats(estimate: Estimate, place: int, judged: Judged) -> Metric:
+    """With the prompts on which any comparison of it was decided, and how many of its comparisons were not."""
+    told = sum(any(place in (one, other) for one, other, _ in met) for met in judged.met.values())
+    names = list(dict.fromkeys(name for two in judged.metrics for name in two))
+    failed = sum(one.failed for two, one in judged.metrics.items() if names[place] in two)
+    return metric("standing", "pair", estimate, told, failed=failed)
 
 
 def _points(judged: Judged, name: str, other: str) -> Metric | None:

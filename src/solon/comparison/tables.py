@@ -154,7 +154,7 @@ def cost_table(comparison: Comparison) -> Table:
 def _costs(sides: list[Side]) -> Iterator[tuple[str, list[str]]]:
     spent = [side.spent for side in sides if side.spent is not None]
     yield "trained with", [trainers_of(side) for side in sides]
-    yield "learned from", [counted(one.rows, "row") for one in spent]
+    yield "learned from", [one.learned or counted(one.rows, "row") for one in spent]
     yield "CPU time", [_seconds(one.used.cpu_seconds) for one in spent]
     yield "by the clock", [_seconds(one.used.seconds) for one in spent]
     yield "peak memory", [_gib(one.used.peak_gib) for one in spent]

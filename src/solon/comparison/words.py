@@ -9,6 +9,7 @@ from solon.comparison.record import UNTRAINED, Comparison, Side, Tested
 from solon.data.records import Metric
 from solon.report.headline import FIRST
 from solon.report.rows import is_win_rate, wanted
+from solon.report.text import one_line, shorten_paths
 from solon.report.wording import counted, dollars, label, lower_first, number, p_value, span
 
 _MOST_NAMED = 4
@@ -51,7 +52,8 @@ def before(comparison: Comparison, name: str) -> Metric | None:
 def _failures(comparison: Comparison) -> Iterator[str]:
     for side in comparison.sides:
         if side.failed:
-            yield f"{side.name} did not get to its end and is not compared: {side.failed.rstrip('.')}."
+            why = one_line(shorten_paths(side.failed.partition("\n")[0]), 300).rstrip(".")
+            yield f"{side.name} did not get to its end and is not compared: {why}."
 
 
 def _main(comparison: Comparison) -> Iterator[str]:
@@ -106,18 +108,18 @@ def _others(comparison: Comparison) -> Iterator[str]:
         parts.append(f"Elsewhere entries differ beyond chance in {said}{more}")
     if neutral:
         parts.append(f"{'They' if better else 'Entries'} differ in {_listed(neutral)}, where neither way is better")
-    yield f"{'. '.join(parts) or 'In no other metric do two entries differ beyond chance'}."
+    yield f"{'. '.join(parts) or 'In no other metric that was tested do two entries differ beyond chance'}."
 
 
 def _lost(comparison: Comparison) -> Iterator[str]:
     """What became worse than it was untrained."""
-    tests = [tested for tested in comparison.against_untrained if tested.way]
+    tests = [tested for tested in comparison.against_untrained if wanted(tested.metric)]
     if not tests:
         return
     worse = [tested for tested in tests if tested.way < 0 and tested.counts]
     if not worse:
-        entries = "No entry" if len(comparison.finished) > 1 else "It did not"
-        yield f"{entries} lost beyond chance against the untrained policy in any metric that has a better and a worse."
+        many = counted(len({tested.metric for tested in tests}), "metric")
+        yield f"Against the untrained policy nothing was lost beyond chance: {many} tested."
         return
     said = "; ".join(
         f"{tested.one} lost {lower_first(label(tested.metric))} ({_size(tested)})" for tested in worse[:_MOST_NAMED]
@@ -157,7 +159,7 @@ def _cost(comparison: Comparison) -> Iterator[str]:
     paid = [(side.name, spent.usd) for side, spent in told]
     if any(usd for _, usd in paid):
         each = ", ".join(f"{name} {dollars(usd)}" for name, usd in paid)
-        yield f"Their labels and rewards cost, where nothing is in the ledger yet: {each}."
+        yield f"Labels cost, as if nothing had been in the ledger, with what each paid for rewards: {each}."
 
 
 def _alarms(comparison: Comparison) -> Iterator[str]:
@@ -208,7 +210,7 @@ def headline(comparison: Comparison) -> str:
     name, finished = main_metric(comparison), comparison.finished
     told = [(side, metric) for side in finished if name and (metric := of(comparison, side.name, name))]
     if name is None or not told:
-        return f"{counted(len(comparison.sides), 'entry').replace('entrys', 'entries')} run; nothing was measured."
+        return f"{', '.join(side.name for side in comparison.sides)}: nothing was measured."
     untrained = before(comparison, name)
     began = f" from {number(untrained.value, untrained.unit)}" if untrained is not None else ""
     each = ", ".join(f"{side.name} {number(metric.value, metric.unit)}" for side, metric in told)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from pathlib import Path
 
-from solon.comparison.running import Assignment
+from solon.comparison.processes import Assignment
 from solon.data.artifacts import write_json
 from solon.document import Document
+from solon.errors import Interrupted
 from solon.parent import end_with_parent
 from solon.pipeline import run
 from solon.progress import Terminal
@@ -18,11 +20,14 @@ from solon.trainers.protocol import Trouble
 
 def main(file: Path) -> int:
     """Does the assignment; 0 when the entry got to its end."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
     end_with_parent()
     told = Assignment.model_validate_json(file.read_bytes())
     try:
         recipe = validated(Document(str(told.path), told.data), told.path)
         run(Opened(recipe, told.path, told.data, entry=told.entry), told.run_dir, progress=Terminal())
+    except KeyboardInterrupt:
+        return Interrupted.exit_code
     except Exception as error:  # noqa: BLE001 - the boundary: whatever happened goes to the process that waits
         traceback.print_exc()
         write_json(told.trouble, Trouble.of(error))

@@ -10,7 +10,7 @@ from typing import Literal
 from solon.data.records import Metric
 from solon.errors import DataError
 from solon.evaluation.base import Decoding, Evidence, Pair
-from solon.statistics.estimates import RESAMPLES, Estimate, mcnemar, mean_t, newcombe, wilson
+from solon.statistics.estimates import Estimate, mcnemar, mean_t, newcombe, wilson
 from solon.statistics.spread import sign_flip
 
 Held = tuple[bool | None, bool | None]
@@ -96,7 +96,6 @@ def paired_means(
     note: str = "",
     *,
     within: tuple[float, float] | None = None,
-    resamples: int = RESAMPLES,
 ) -> list[Metric]:
     """The mean before and after, and the mean difference with a sign-flip test; a mean of nothing is left out.
 
@@ -106,7 +105,6 @@ def paired_means(
         unit: of the values.
         note: what else to say of the method.
         within: the least and the largest that a value can be, where there are such: no interval leaves them.
-        resamples: of the test, whose p-value is never below two of them in all.
     """
     low, high = within or (-math.inf, math.inf)
     before = [value for value, _ in values if value is not None]
@@ -123,7 +121,7 @@ def paired_means(
         tested = "after less before; sign-flip test" if told else "after less before; too few for a sign-flip test"
         said = "; ".join(part for part in (tested, note) if part)
         failed = len(values) - len(differences)
-        p_value = sign_flip(differences, resamples=resamples) if told else None
+        p_value = sign_flip(differences) if told else None
         estimate = _within(
             mean_t(differences), low - high, high - low
         )  # which holds the truth as often as a bootstrap at 100 values, and oftener at 10

@@ -13,7 +13,7 @@ from solon.evaluation.judged import Judged
 from solon.evaluation.orders import consistency
 from solon.evaluation.paired import metric, named, pairs_of
 from solon.statistics.estimates import mean_bca, sign_test, wilson
-from solon.statistics.length_control import length_controlled
+from solon.statistics.length_control import length_controlled, wald_p
 
 _POINTS: dict[Preferred, float] = {"first": 1.0, "tie": 0.5, "second": 0.0}
 
@@ -95,7 +95,8 @@ def _length_controlled(name: str, pairs: Sequence[Pair], told: Sequence[Preferre
     estimate = length_controlled([points for points, _ in decided], [longer for _, longer in decided])
     if estimate is None:
         return []
-    return [metric(f"length_controlled/{name}", "pair", estimate, len(decided), note=note)]
+    p_value = wald_p(estimate) if estimate.low > 0 and estimate.high < 1 else None
+    return [metric(f"length_controlled/{name}", "pair", estimate, len(decided), p_value=p_value, note=note)]
 
 
 def _judgments(compared: Sequence[Comparison]) -> list[Judgment]:

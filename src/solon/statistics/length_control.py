@@ -57,3 +57,18 @@ def length_controlled(points: Sequence[float], longer: Sequence[float]) -> Estim
 
 def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def wald_p(estimate: Estimate) -> float:
+    """Two-sided p-value against even odds of an interval that is symmetric in the log-odds: Wald's test.
+
+    Args:
+        estimate: as ``length_controlled`` gives it, its ends within (0, 1).
+    """
+    ends = [_logit(end) for end in (estimate.low, estimate.high)]
+    deviation = (ends[1] - ends[0]) / (2 * Z)
+    return math.erfc(abs(_logit(estimate.value)) / (deviation * math.sqrt(2))) if deviation else 1.0
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))

@@ -8,13 +8,14 @@ whose observations come in clusters (Cameron and Miller 2015, Journal of Human R
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from solon.errors import MissingExtra
 from solon.statistics.bradley_terry import PRIOR, Strengths, bradley_terry
 from solon.statistics.estimates import Estimate
 
+_LEAST = 0.1
 Met = tuple[int, int, float]
 """Two options that were compared, and the points of the first: 1, 0, or a half for a tie."""
 
@@ -35,8 +36,9 @@ class Standings:
 def standings(options: int, prompts: Sequence[Sequence[Met]], *, prior: float = PRIOR) -> Standings:
     """Fits strengths to all comparisons.
 
-    An interval is made on the scale of log-strengths, and so stays within (0, 1). Where an option won or lost every one
-    of its comparisons, nothing varies from prompt to prompt, and the interval is that of the model and its prior.
+    An interval is made on the scale of log-strengths, and so stays within (0, 1). Its variance is the larger of two:
+    that from prompt to prompt, and that of the model with its prior, less the share of ties, which vary less than wins
+    and losses. The latter is what is left where one nearly always wins and hardly anything varies.
 
     Args:
         options: how many there are; the first is what the others are held against.
@@ -72,17 +74,22 @@ def standings(options: int, prompts: Sequence[Sequence[Met]], *, prior: float = 
     correction = len(told) / (len(told) - 1) if len(told) > 1 else 1.0
     by_prompt = inverse @ (correction * scores.T @ scores) @ inverse
     quantile = float(stdtrit(max(1, len(told) - 1), 0.975))
-    varies = _varies(options, told)
+    least = max(_LEAST, 1 - _ties(told))
     found = [Estimate(0.5, 0.5, 0.5, "itself")]
     for option in range(1, options):
         contrast = np.zeros(options)
         contrast[option], contrast[0] = 1.0, -1.0
-        variance = by_prompt if varies[option] and varies[0] and len(told) > 1 else inverse
-        half = quantile * math.sqrt(float(contrast @ variance @ contrast))
+        variance = max(float(contrast @ by_prompt @ contrast), least * float(contrast @ inverse @ contrast))
+        half = quantile * math.sqrt(variance)
         apart = fitted.log[option] - fitted.log[0]
         method = f"Bradley-Terry, {len(told)} prompts as clusters"
         found.append(Estimate(_logistic(apart), _logistic(apart - half), _logistic(apart + half), method))
     return Standings(tuple(found), fitted)
+
+
+def _ties(prompts: Sequence[Sequence[Met]]) -> float:
+    points = [points for met in prompts for _, _, points in met]
+    return points.count(0.5) / len(points)
 
 
 def _wins(options: int, prompts: Sequence[Sequence[Met]]) -> list[list[float]]:
@@ -92,18 +99,6 @@ def _wins(options: int, prompts: Sequence[Sequence[Met]]) -> list[list[float]]:
             wins[one][other] += points
             wins[other][one] += 1 - points
     return wins
-
-
-def _varies(options: int, prompts: Sequence[Sequence[Met]]) -> Mapping[int, bool]:
-    """Whether an option has both gained and lost points."""
-    gained, lost = [0.0] * options, [0.0] * options
-    for met in prompts:
-        for one, other, points in met:
-            gained[one] += points
-            lost[one] += 1 - points
-            gained[other] += 1 - points
-            lost[other] += points
-    return {option: gained[option] > 0 and lost[option] > 0 for option in range(options)}
 
 
 def _logistic(value: float) -> float:

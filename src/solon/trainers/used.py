@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import NonNegativeFloat, ValidationError
+from pydantic import NonNegativeFloat, PositiveInt, ValidationError
 
 from solon.data.artifacts import write_json
 from solon.data.records import Noun
 
+BESIDE = "SOLON_BESIDE"
+"""In the environment of a process: how many trainings are at work at a time on its machine, where not it alone."""
 _FILES = "used-"
 
 
@@ -21,15 +23,18 @@ class Used(Noun):
 
     Attributes:
         seconds: by the clock, loading the model included; of several processes the longest.
-        cpu_seconds: of all threads and processes.
+        cpu_seconds: of all threads and processes, with the programs that they ran to their end (a verifier's tests).
         peak_gib: the most memory of the machine that they had at once; of several processes the sum of each one's most.
         gpu_gib: the most of tensors on GPUs (``torch.cuda.max_memory_allocated``), summed likewise; ``None`` on a CPU.
+        beside: how many trainings a comparison let work at a time, this one among them; of several the most. Above 1,
+            ``seconds`` are more than they would be alone.
     """
 
     seconds: NonNegativeFloat = 0.0
     cpu_seconds: NonNegativeFloat = 0.0
     peak_gib: NonNegativeFloat = 0.0
     gpu_gib: NonNegativeFloat | None = None
+    beside: PositiveInt = 1
 
 
 class Meter:
@@ -48,13 +53,15 @@ class Meter:
     def note(self) -> None:
         """Writes down what was taken until now."""
         times, before = os.times(), self._before
+        cpu = times.user + times.system + times.children_user + times.children_system
         write_json(
             self._file,
             Used(
                 seconds=round(before.seconds + time.monotonic() - self._started, 2),
-                cpu_seconds=round(before.cpu_seconds + times.user + times.system, 2),
+                cpu_seconds=round(before.cpu_seconds + cpu, 2),
                 peak_gib=round(max(before.peak_gib, peak_gib()), 3),
                 gpu_gib=_most(before.gpu_gib, _gpu_gib()),
+                beside=max(before.beside, int(os.environ.get(BESIDE, "1"))),
             ),
         )
 
@@ -68,6 +75,7 @@ def used(kept: Path) -> Used:
         cpu_seconds=round(sum(one.cpu_seconds for one in found), 2),
         peak_gib=round(sum(one.peak_gib for one in found), 3),
         gpu_gib=round(sum(on_gpus), 3) if on_gpus else None,
+        beside=max((one.beside for one in found), default=1),
     )
 
 

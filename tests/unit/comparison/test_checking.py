@@ -15,7 +15,9 @@ def _told(folder: Path, compare: str) -> list[str]:
 
 def test_what_only_an_entry_gets_wrong_is_told_under_its_name(tmp_path: Path) -> None:
     """The recipe's own problems, such as a missing policy folder, are not told again."""
-    told = _told(tmp_path, "  fine: dpo\n  other: {policy: {model: ./nowhere}}\n")
+    told = _told(
+        tmp_path, "  fine: dpo\n  other: {label: {kind: pairwise, judge: {kind: transformers, model: ./nowhere}}}\n"
+    )
     assert len(told) == 1
     assert told[0].startswith("entry 'other': ")
 

@@ -80,6 +80,13 @@ def test_without_entries_and_names_there_is_nothing_to_compare(tmp_path: Path) -
         ("  part: {seed: 3}\n", ":8:10", "`seed` is of the whole comparison"),
         ("  part: 7\n", ":8:9", "an entry is the settings of a trainer"),
         ("  part: {train: null, evaluate: []}\n", ":8:23", "`evaluate` is of the whole comparison"),
+        ("  part: {phases: {a: {train: {kind: dpo}, seed: 3}}}\n", ":8:", "`seed` is of the whole comparison"),
+        ("  part: {phases: {a: {train: {kind: dpo}, prompts: p}}}\n", ":8:", "`prompts` is of the whole comparison"),
+        ("  part: {policy: other}\n", ":8:", "has another policy to begin with"),
+        ("  part: {sample: {max_tokens: 8}}\n", ":8:", "has another longest answer"),
+        ("  untrained: {kind: dpo}\n", ":8:", "cannot be called 'untrained'"),
+        ("  comparison.json: {kind: dpo}\n", ":8:", "cannot be called 'comparison.json'"),
+        ("  part: {kind: dop}\n", ":8:", "dop"),
     ],
 )
 def test_what_is_wrong_is_told_where_it_was_written(tmp_path: Path, entry: str, where: str, what: str) -> None:
@@ -88,3 +95,18 @@ def test_what_is_wrong_is_told_where_it_was_written(tmp_path: Path, entry: str, 
     with pytest.raises(RecipeError) as error:
         entries(read(file))
     assert any(f"{file}{where}" in str(one) and what in str(one) for one in error.value.problems), error.value
+
+
+def test_a_phase_before_the_last_may_learn_from_data_of_its_own(tmp_path: Path) -> None:
+    """What it measures is compared with nobody."""
+    phases = "{first: {prompts: other.jsonl, evaluate: null, train: {kind: dpo}}, last: {train: {kind: kto}}}"
+    (both,) = entries(read(recipe(tmp_path, f"  both: {{phases: {phases}}}\n")))
+    assert [phase.phase for phase in phases_of(both.opened)] == ["first", "last"]
+
+
+def test_a_trainer_is_no_entry_of_a_recipe_whose_phases_have_their_own(tmp_path: Path) -> None:
+    """They would be trained in every entry, and the name would be a lie."""
+    file = recipe(tmp_path, "  {}\n")
+    phases = "phases={one: {train: {kind: sft}}, two: {train: {kind: dpo}}}"
+    with pytest.raises(RecipeError, match=r"names a trainer, and this recipe has `phases`"):
+        entries(read(file, [phases]), ["kto"])

@@ -85,3 +85,14 @@ def test_a_terminal_shows_words_and_numbers_within_its_width(width: int) -> None
     terminal(comparison(), Console(file=out, width=width), Path("comparison.html"))
     assert max(len(line) for line in out.getvalue().splitlines()) <= width
     assert "95.0%" in out.getvalue()
+
+
+def test_nothing_that_others_wrote_moves_the_cursor() -> None:
+    """An escape sequence in an error or a warning is spelled out, and a new line in it is none."""
+    escape = "\x1b[2J\x1b]0;pwned\x07"
+    told = comparison(warnings=(f"a{escape}",), sides=(side("dpo", 1.0), side("ppo", 1.0, failed=f"b{escape}\nforged")))
+    out = io.StringIO()
+    terminal(told, Console(file=out, width=100), Path("comparison.html"))
+    assert "\x1b" not in out.getvalue()
+    assert "\x07" not in out.getvalue()
+    assert "forged" not in out.getvalue()

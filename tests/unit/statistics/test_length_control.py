@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from solon.statistics.length_control import length_controlled
+from solon.statistics.estimates import Estimate, Z
+from solon.statistics.length_control import length_controlled, wald_p
 
 
 def planted(theta: float, phi: float, n: int) -> tuple[list[float], list[float]]:
@@ -57,3 +58,9 @@ def test_without_an_influence_of_length_it_is_the_win_rate_itself():
 def test_what_cannot_be_told_is_not_told(points: list[float], longer: list[float]):
     """A number would be an artefact of the fit."""
     assert length_controlled(points, longer) is None
+
+
+def test_the_p_value_goes_with_the_interval() -> None:
+    """Wald: an interval that just ends at even odds has p = .05; one that is centred there has 1."""
+    assert wald_p(Estimate(1 / (1 + math.exp(-Z)), 0.5, 1 / (1 + math.exp(-2 * Z)), "")) == pytest.approx(0.05)
+    assert wald_p(Estimate(0.5, 0.4, 0.6, "")) == pytest.approx(1.0)

@@ -53,3 +53,10 @@ def test_without_two_options_and_a_comparison_nobody_stands_anywhere(options: in
     """There is nothing to fit."""
     with pytest.raises(ValueError, match="two options"):
         standings(options, prompts)
+
+
+def test_all_ties_are_no_certainty() -> None:
+    """Nothing varies, and yet nobody knows that they are even to the last digit."""
+    estimate = standings(2, [[(1, 0, 0.5)]] * 50).beats_first[1]
+    assert estimate.value == pytest.approx(0.5)
+    assert estimate.low < 0.48 < 0.52 < estimate.high
