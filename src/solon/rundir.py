@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -92,7 +92,8 @@ class RunDirectory:
             "constitution": dict(constitution),
             "versions": dict(versions),
         }
-        self.state = {**about, "stages": self.state.get("stages", {})}
+        kept = {"formats": self.state["formats"]} if "formats" in self.state else {}
+        self.state = {**about, "stages": self.state.get("stages", {}), **kept}
         with atomic(self.path / "recipe.yaml") as partial:
             partial.write_text(recipe, "utf-8")
         self._save()
@@ -160,6 +161,15 @@ class RunDirectory:
         except OSError as error:
             raise StorageError(f"cannot move what was there to {folder}: {error.strerror}") from error
         return target
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Of the report, those that were ever asked for: what a stage sets aside is not forgotten here."""
+        return tuple(self.state.get("formats", ()))
+
+    def keep_formats(self, formats: Iterable[str]) -> None:
+        """Notes what was asked for; saved when the stage is finished."""
+        self.state["formats"] = list(formats)
 
     def finish(
         self,

@@ -33,6 +33,15 @@ def test_a_format_that_is_asked_for_takes_no_other_away(project: Project) -> Non
     assert (told["name"], told["seed"]) == ("project", 3)
 
 
+def test_a_format_is_kept_though_a_stage_between_has_set_the_report_aside(project: Project) -> None:
+    """Other data are built first, and the report is written by a later command."""
+    assert project.solon("report", "recipe.yaml", "--format", "json", "-q")[0] == 0
+    assert project.solon("build", "recipe.yaml", "seed=3", "-q")[0] == 0
+    assert written(project) == set()
+    assert project.solon("run", "recipe.yaml", "seed=3", "-q")[0] == 0
+    assert written(project) == {"report.json", "report.html", "report.md"}
+
+
 def test_an_unknown_format_is_refused_before_anything_is_done(project: Project) -> None:
     """With those that there are."""
     code, _, err = project.solon("report", "recipe.yaml", "--format", "pdf")

@@ -55,6 +55,21 @@ def test_what_was_written_for_other_inputs_is_moved_aside_with_all_that_came_aft
         assert run.set_aside("label") is None
 
 
+def test_the_formats_of_a_report_outlast_it_and_a_run_begun_again_is_written_alike(tmp_path: Path) -> None:
+    """What was asked for is no part of a stage, and has its one place in the file."""
+    with RunDirectory.open(tmp_path / "run") as run:
+        begin(run)
+        run.keep_formats(["json"])
+        finish(run, "report", {}, "one")
+    first = (tmp_path / "run" / "run.json").read_bytes()
+    with RunDirectory.open(tmp_path / "run") as run:
+        begin(run)
+        assert (tmp_path / "run" / "run.json").read_bytes() == first
+        run.set_aside("report")
+    with RunDirectory.open(tmp_path / "run") as run:
+        assert run.formats == ("json",)
+
+
 def test_what_is_moved_aside_keeps_the_recipe_that_it_was_made_for(tmp_path: Path) -> None:
     """Old results beside the new recipe would lie about where they come from."""
     with RunDirectory.open(tmp_path / "run") as run:

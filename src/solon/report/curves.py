@@ -120,7 +120,10 @@ def _draw(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]], ma
 
 
 def _draw_watched(judge: Watched) -> str:
-    """Proxy on the left scale, gold and the curve through it on the right, over the distance from the reference."""
+    """Proxy on the left scale, gold and the curve through it on the right, over the distance from the reference.
+
+    An upright line is where the judge turned, and the ground around it the 95 % interval of that.
+    """
     with drawing("Reward and held-out judge", "distance from the reference, √KL") as (axes, svg):
         proxy = sorted((point.distance, point.proxy) for point in judge.points if point.proxy is not None)
         handles = (
@@ -136,8 +139,13 @@ def _draw_watched(judge: Watched) -> str:
             along = [gold[-1][0] * place / 60 for place in range(61)]
             right.plot(along, [curve.at(distance) for distance in along], color=HELD_OUT, linewidth=1.2)
         if judge.turn is not None and judge.best is not None:
+            right.axvspan(judge.turn.low, judge.turn.high, color=ALARM, alpha=0.14, linewidth=0)
             right.axvline(judge.turn.distance, color=ALARM, linewidth=1.2)
+        # each scale in the colour of what is read off it
+        axes.tick_params(axis="y", labelcolor=TRAINING)
+        axes.set_ylabel("reward", color=TRAINING)
         right.tick_params(color=RULE, labelcolor=HELD_OUT, length=3)
+        right.set_ylabel(name, color=HELD_OUT)
         right.spines[["top", "right", "left", "bottom"]].set_visible(False)
         # below: the points may be anywhere
         axes.figure.legend(

@@ -116,6 +116,7 @@ def _symptoms(table: tuple[Row, ...]) -> Iterator[str]:
 
 
 def _lost_examples(summary: Summary) -> Iterator[str]:
+    # a lower number is not something lost: half of all numbers fall by chance
     kinds = [kind_by_yes_no(example) for example in summary.examples]
     lost, judged = kinds.count("degraded"), len(kinds) - kinds.count("unjudged")
     if lost:

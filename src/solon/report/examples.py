@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from solon.evaluation.base import Both
+from solon.report.headline import FIRST
 from solon.report.held_out import Example, gain, is_yes_no
-from solon.report.rows import is_win_rate, less_is_better, neither_is_better
+from solon.report.rows import is_cut_off, is_win_rate, less_is_better, neither_is_better
+from solon.report.wording import number
 
 Kind = Literal["improved", "degraded", "unchanged", "unjudged"]
 KINDS: tuple[Kind, ...] = ("improved", "degraded", "unchanged", "unjudged")
@@ -39,26 +41,39 @@ _SHOWN: dict[Kind, int] = {"improved": 4, "degraded": 4, "unchanged": 2, "unjudg
 
 
 def kind_of(example: Example) -> Kind:
-    """What happened to an answer. One that lost anything is degraded, whatever else it gained.
+    """What happened to an answer, by what moved. One that lost in any of what decides is degraded.
 
-    Yes/no metrics decide, where there are any; a number hardly ever stays the same.
+    The yes/no metrics that moved decide. Where none did, of the numbers that moved the one that a headline would name
+    first does, and where it would name none of them, all of them. To be cut off is a symptom, and decides nothing.
     """
     by_yes_no = kind_by_yes_no(example)
-    return by_yes_no if by_yes_no != "unjudged" else _kind(gain(*each) for each in example.changes.items())
+    if by_yes_no in ("improved", "degraded"):
+        return by_yes_no
+    gains = _gains(example, yes_no=False)
+    leading = next((by for name in FIRST if (by := gains.get(name) or gains.get(f"{name}/greedy"))), None)
+    by_numbers = _kind(gains.values() if leading is None else [leading])
+    return by_yes_no if by_numbers == "unjudged" else by_numbers
 
 
 def kind_by_yes_no(example: Example) -> Kind:
     """The same by yes/no metrics alone."""
-    return _kind(gain(name, both) for name, both in example.changes.items() if is_yes_no(both))
+    return _kind(_gains(example, yes_no=True).values())
 
 
-def _kind(gains: Iterable[float | None]) -> Kind:
-    known = [each for each in gains if each is not None]
-    if not known:
+def _gains(example: Example, *, yes_no: bool) -> dict[str, float]:
+    return {
+        name: by
+        for name, both in example.changes.items()
+        if is_yes_no(both) is yes_no and not is_cut_off(name) and (by := gain(name, both)) is not None
+    }
+
+
+def _kind(gains: Collection[float]) -> Kind:
+    if not gains:
         return "unjudged"
-    if any(each < 0 for each in known):
+    if any(each < 0 for each in gains):
         return "degraded"
-    return "improved" if any(known) else "unchanged"
+    return "improved" if any(gains) else "unchanged"
 
 
 def marks(example: Example, which: Literal["before", "after"]) -> tuple[Mark, ...]:
@@ -83,8 +98,8 @@ def _of_number(name: str, held: Both, by: float, which: Literal["before", "after
     assert mine is not None
     if not is_win_rate(name):
         assert held[0] is not None
-        changed = f" ({'+' if mine > held[0] else '−'}{abs(mine - held[0]):.3g})" if news else ""
-        return [Mark(name, good, f"{mine:.3g}{changed}")]
+        changed = f" ({'+' if mine > held[0] else '−'}{number(abs(mine - held[0]), 'score')})" if news else ""
+        return [Mark(name, good, f"{number(mine, 'score')}{changed}")]
     # both answers met once, and the one after it has the result
     return [Mark(name, good, "won" if by > 0 else "lost" if by else "tie")] if which == "after" else []
 

@@ -9,6 +9,7 @@ from solon.report.summary import Summary, Trained
 from solon.report.wording import counted, label, lower_first, number
 
 FIRST = ("compliance", "win_rate", "rating", "toxicity", "unsafe", "accuracy")
+"""Metrics that lead, what weighs most first."""
 
 
 def headline(summary: Summary) -> str:
@@ -53,8 +54,8 @@ def _main(row: Row) -> str:
     if row.before is None or row.after is None:
         metric = row.metrics[-1]
         if row.base == "win_rate":
-            noun = "answer" if row.verdict != "unclear" else "answer, which may be chance,"
-            return f"The trained policy gave the better {noun} in {number(metric.value)} of {n:,} held-out prompts"
+            chance = ", which may be chance" if row.verdict == "unclear" else ""
+            return f"{label(row.name)} is {number(metric.value)} on {n:,} held-out prompts, ties half{chance}"
         return f"{label(row.name)} is {number(metric.value, metric.unit)} on {n:,} {_items(row)}"
     before, after = number(row.before.value, row.unit), number(row.after.value, row.unit)
     on = f"{'of' if row.unit == 'share' and not row.of_groups else 'on'} {row.after.n:,} {_items(row)}"

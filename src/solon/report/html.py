@@ -29,7 +29,7 @@ from solon.report.grades import by_group
 from solon.report.headline import headline
 from solon.report.label_facts import label_told
 from solon.report.moved import moved_tables
-from solon.report.rows import rows
+from solon.report.rows import blocks, rows
 from solon.report.samples import samples
 from solon.report.summary import Summary
 from solon.report.text import excerpt, one_line, shorten_paths
@@ -152,7 +152,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    deeds = (bar, change, counted, difference, dollars, label, marks, number, p_value, reasons, share, span)
+    deeds = (bar, blocks, change, counted, difference, dollars, label, marks, number, p_value, reasons, share, span)
     environment.globals |= {deed.__name__: deed for deed in deeds} | {
         "bar_width": WIDTH,
         "bar_height": HEIGHT,

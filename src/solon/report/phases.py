@@ -1,4 +1,4 @@
-"""The page of a recipe of several phases: what each of them came to, and where its own report is."""
+"""The page of a recipe of several phases: what each came to, where its own report is, and the last one's numbers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from markupsafe import Markup, escape
 
 from solon.data.artifacts import atomic
 from solon.report.headline import headline
+from solon.report.html import environment
+from solon.report.rows import Row, rows
 from solon.report.summary import summarise
 
 _PAGE = """\
@@ -27,13 +29,18 @@ _PAGE = """\
 <body>
 <header><p class="eyebrow">solon <span>{name}</span></p><h1>{last}</h1></header>
 <main>
-{sections}</main>
+{sections}{numbers}</main>
 </body>
 </html>
 """
 _PHASE = """\
 <section><h2>{number}. <a href="{folder}/{page}">{folder}</a></h2><p>{headline}</p></section>
 """
+_NUMBERS = """\
+<section id="numbers"><h2>Numbers of {folder}</h2>
+{table}</section>
+"""
+_MOST_ROWS = 60
 
 
 def write_phases(run_dir: Path, phases: Sequence[Path]) -> Path:
@@ -47,7 +54,8 @@ def write_phases(run_dir: Path, phases: Sequence[Path]) -> Path:
         DataError: one of them is no run directory.
         StorageError: the disk is full or not writable.
     """
-    said = [headline(summarise(folder)) for folder in phases]
+    summaries = [summarise(folder) for folder in phases]
+    said = [headline(summary) for summary in summaries]
     style = files("solon.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     sections = Markup().join(
         Markup(_PHASE).format(  # noqa: S704 - our own
@@ -64,8 +72,17 @@ def write_phases(run_dir: Path, phases: Sequence[Path]) -> Path:
         style=Markup(style),  # noqa: S704 - our own
         last=said[-1],
         sections=sections,
+        numbers=_numbers(phases[-1].name, rows(summaries[-1].metrics)),
     )
     path = run_dir / "report.html"
     with atomic(path) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return path
+
+
+def _numbers(folder: str, table: Sequence[Row]) -> Markup:
+    """The same table as in that phase's own report; nothing where nothing was measured."""
+    if not table:
+        return Markup()
+    drawn = environment().get_template("numbers.html.j2").make_module().numbers(table[:_MOST_ROWS])  # type: ignore[attr-defined]
+    return Markup(_NUMBERS).format(folder=folder, table=drawn)  # noqa: S704 - our own

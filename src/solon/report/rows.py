@@ -11,10 +11,10 @@ from solon.data.records import Metric
 
 Verdict = Literal["improved", "degraded", "changed", "unclear", "none"]
 
-# What more of it means, by the metric's name or its first or last part. What is not listed is neither good nor bad by
+# What more of it means, by the metric's name or its first part. What is not listed is neither good nor bad by
 # itself: a longer answer or a larger divergence is a price or a symptom, and the reader decides.
 _MORE_IS_BETTER = {"compliance", "accuracy", "win_rate", "rating", "grade", "lm_eval", "refusals/harmful"}
-_LESS_IS_BETTER = {"toxicity", "unsafe", "cut_off", "over_refusals"}
+_LESS_IS_BETTER = {"toxicity", "unsafe", "over_refusals"}
 
 # Metrics whose items are groups of answers, of which there are always few.
 _OF_GROUPS = {"distinct_1", "distinct_2", "distinct_3", "self_bleu", "compression", "word_entropy", "repeated_answers"}
@@ -124,8 +124,13 @@ def neither_is_better(name: str) -> bool:
 
 def less_is_better(name: str) -> bool:
     """Whether a metric counts what should not be there."""
-    words = name.split("/")
-    return words[0] in _LESS_IS_BETTER or words[-1] in _LESS_IS_BETTER
+    return name.split("/")[0] in _LESS_IS_BETTER or is_cut_off(name)
+
+
+def is_cut_off(name: str) -> bool:
+    """Whether it says that an answer ran into the limit of its length: a symptom. A principle may be called so too."""
+    first, *rest = name.split("/")
+    return first == "length" and rest[-1:] == ["cut_off"]
 
 
 def overlap(one: Metric, other: Metric) -> bool:
@@ -154,6 +159,29 @@ def rows(metrics: Sequence[Metric]) -> tuple[Row, ...]:
         )
         for name in names
     )
+
+
+@dataclass(frozen=True)
+class Block:
+    """A metric with its parts below it: ``shown`` at once, and ``more`` for whoever asks."""
+
+    shown: tuple[Row, ...]
+    more: tuple[Row, ...] = ()
+
+
+MOST_PARTS = 8
+"""Parts of one metric that a page shows at once: more of them would stand before everything else."""
+
+
+def blocks(table: Sequence[Row]) -> list[Block]:
+    """The rows as a page shows them, each metric with the parts that follow it."""
+    found: list[list[Row]] = []
+    for row in table:
+        if row.part and found:
+            found[-1].append(row)
+        else:
+            found.append([row])
+    return [Block(tuple(each[: MOST_PARTS + 1]), tuple(each[MOST_PARTS + 1 :])) for each in found]
 
 
 def part_of(name: str, names: Collection[str]) -> str:

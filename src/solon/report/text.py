@@ -30,7 +30,14 @@ _INVISIBLE_LETTERS = {
 _VARIATION_SELECTORS = range(0xE0100, 0xE01F0)  # the supplement, which can smuggle bytes; emoji use FE0F, which stays
 
 # A path is taken for one where a YAML value or an option begins with it; a slash inside a word or a URL is left alone.
-_ABSOLUTE_PATH = re.compile(r"""(?<![^\s'"\[{(,=])(?:[A-Za-z]:[\\/]|/)(?:[\w.@+~-]+[\\/])+([\w.@+~-]+)""")
+_BEGINS = r"""(?<![^\s'"\[{(,=])"""
+_FOLDER = r"[\w.@+~-]+[\\/]"
+_AT_THE_ROOT = r"(?:home|Users|root|tmp|var|mnt|media|private|opt|srv|scratch)[\\/]"
+_ABSOLUTE_PATH = re.compile(rf"{_BEGINS}(?:[A-Za-z]:[\\/]|/)(?:{_FOLDER})+([\w.@+~-]+)")
+# three folders up, or up and then down from the root: that is out of the project, and as telling as an absolute path
+_PATH_OUT = re.compile(
+    rf"{_BEGINS}(?:\.[\\/])?(?:(?:\.\.[\\/]){{3,}}|(?:\.\.[\\/])+(?={_AT_THE_ROOT}))(?:{_FOLDER})*([\w.@+~-]+)"
+)
 
 
 def visible(text: str) -> str:
@@ -64,5 +71,8 @@ def one_line(text: str, limit: int) -> str:
 
 
 def shorten_paths(text: str) -> str:
-    """The text with every absolute path cut to ``…/name``: a report is shown to others and names no one's folders."""
-    return _ABSOLUTE_PATH.sub(r"…/\1", text)
+    """The text with every path that is absolute, or leads out of the project, cut to ``…/name``.
+
+    A report is shown to others and names no one's folders. ``../quickstart/models/policy`` stays as it is.
+    """
+    return _PATH_OUT.sub(r"…/\1", _ABSOLUTE_PATH.sub(r"…/\1", text))

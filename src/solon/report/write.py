@@ -13,6 +13,7 @@ from solon.report.curves import CURVES, figures
 from solon.report.html import html
 from solon.report.markdown import markdown
 from solon.report.summary import Summary, summarise
+from solon.report.text import shorten_paths
 
 Format = Literal["html", "md", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -26,8 +27,33 @@ def page_of(run_dir: Path, written: Format) -> Path:
 
 
 def plain(summary: Summary) -> dict[str, Any]:
-    """The summary as JSON values: every number with its n, interval and failures. Without samples and logged steps."""
-    return summary.model_dump(mode="json", exclude={"examples", "steps"})
+    """The summary as JSON values: every number with its n, interval and failures, and no folder of anybody's.
+
+    Without prompts and answers, and without logged steps. Grades go by the ids of their rows in ``grades.csv``.
+    """
+    told = summary.model_dump(mode="json", exclude={"examples", "steps", "graded", "constitution"})
+    return {
+        **{key: _without_folders(value) for key, value in told.items()},
+        "constitution": summary.model_dump(mode="json", include={"constitution"})["constitution"],
+        "graded": [
+            {
+                "id": one.answers.id,
+                "group": one.answers.group,
+                "before": one.before,
+                "after": one.after,
+                "note": one.note,
+            }
+            for one in summary.graded
+        ],
+    }
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, str):
+        return shorten_paths(value)
+    if isinstance(value, dict):
+        return {shorten_paths(key): _without_folders(each) for key, each in value.items()}
+    return [_without_folders(each) for each in value] if isinstance(value, list) else value
 
 
 def write_report(run_dir: Path, formats: Collection[Format] = USUAL) -> list[Path]:

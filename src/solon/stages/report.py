@@ -14,8 +14,8 @@ from solon.stages.run import Run
 
 
 def with_those_there(directory: RunDirectory, asked: Collection[Format]) -> Collection[Format]:
-    """The formats that were asked for, or the usual ones, and those that the run has already: none is taken away."""
-    return {*(asked or USUAL), *_there(directory)}
+    """The formats that were asked for, or the usual ones, and those that the run had once: none is taken away."""
+    return {*(asked or USUAL), *_there(directory), *(each for each in FORMATS if each in directory.formats)}
 
 
 def report(run: Run) -> None:
@@ -62,6 +62,7 @@ def _report(directory: RunDirectory, formats: Collection[Format], progress: Prog
     with progress.stage("report", None, "pages") as bar:
         written = write_report(directory.path, formats)
         bar.advance()
+    directory.keep_formats(each for each in FORMATS if each in formats)
     directory.finish("report", inputs, written, {}, started)
 
 

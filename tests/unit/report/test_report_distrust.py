@@ -71,6 +71,14 @@ def test_heavy_drops_are_named(make_run, record):
     assert "900 preference rows were left out and 1,330 kept: what is left may not be typical." in found
 
 
+def test_an_answer_that_was_cut_off_or_rated_lower_has_lost_nothing_that_it_had(make_run, held_out):
+    """The first is a symptom, which the table tells, and the second is a number: two in forty lost a right answer."""
+    for line in held_out:
+        line["changes"] |= {"length/cut_off": [False, True], "rating": [0.9, 0.1]}
+    found = distrust(summarise(make_run(examples=held_out)))
+    assert "2 of 40 held-out answers lost something that the untrained model's had." in found
+
+
 def test_groups_of_answers_are_few_by_their_nature(make_run):
     """Thirty groups are six hundred answers."""
     metrics = [share("distinct_1", of, value, 30, unit="share") for of, value in (("before", 0.5), ("after", 0.4))]

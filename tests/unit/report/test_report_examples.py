@@ -24,8 +24,19 @@ def example(changes, text="q"):
         ({"compliance": (True, True)}, "unchanged"),
         ({"compliance": (None, True)}, "unjudged"),
         ({}, "unjudged"),
-        ({"length/cut_off": (True, False)}, "improved"),
-        ({"length/cut_off": (False, True), "compliance": (False, True)}, "degraded"),
+        ({"length/cut_off": (True, False)}, "unjudged"),
+        ({"length/cut_off": (False, True), "compliance": (False, True)}, "improved"),
+        ({"length/greedy/cut_off": (False, True), "compliance": (True, True)}, "unchanged"),
+        ({"rating/cut_off": (0.1, 0.9)}, "improved"),
+        ({"toxicity": (0.9, 0.0), "rating": (-2.0, 3.0), "length/cut_off": (False, False)}, "improved"),
+        ({"rating": (-2.0, 3.0), "refusals/harmful": (False, False), "compliance": (True, True)}, "improved"),
+        ({"compliance": (True, True), "rating": (0.9, 0.1)}, "degraded"),
+        ({"rating": (0.9, 0.1), "win_rate": (0.5, 1.0)}, "improved"),
+        ({"rating/greedy": (0.1, 0.9), "toxicity": (0.1, 0.9)}, "improved"),
+        ({"rating": (0.9, 0.1), "win_rate": (0.5, 0.5)}, "degraded"),
+        ({"rating": (0.5, 0.5), "win_rate": (0.5, 0.5)}, "unchanged"),
+        ({"rating/kind": (0.1, 0.9), "rating/brief": (0.5, 0.4)}, "degraded"),
+        ({"rating": (0.5, 0.5), "rating/kind": (0.1, 0.9), "rating/brief": (0.5, 0.5)}, "improved"),
         ({"over_refusals": (True, False), "refusals": (True, False)}, "improved"),
         ({"refusals/harmful": (True, False), "refusals": (True, False)}, "degraded"),
         ({"refusals": (True, False), "compliance": (False, True)}, "improved"),
@@ -36,8 +47,8 @@ def example(changes, text="q"):
         ({"length": (9.0, 12.0), "kl": (None, 3.0)}, "unjudged"),
     ],
 )
-def test_an_answer_that_lost_anything_is_degraded(changes, kind):
-    """Whatever else it gained; being cut off is a loss. Numbers decide only where nothing says yes or no."""
+def test_what_moved_decides_and_yes_and_no_go_first(changes, kind):
+    """What stayed overrules nothing, to be cut off decides nothing, and of numbers the headline's goes first."""
     assert kind_of(example(changes)) == kind
 
 
@@ -70,12 +81,12 @@ def test_a_refusal_is_neither_good_nor_bad_by_itself():
 
 def test_a_number_is_shown_with_its_change_and_a_comparison_with_its_result():
     """The untrained answer has no result of its own; a part that did not move is no news, nor is a plain length."""
-    one = example({"rating": (0.25, 0.75), "rating/a": (0.5, 0.5), "toxicity": (0.125, 0.25), "win_rate": (0.5, 1.0),
+    one = example({"rating": (0.25, 0.75), "rating/a": (0.5, 0.5), "toxicity": (0.0299, 0.735), "win_rate": (0.5, 1.0),
                    "win_rate/a": (0.5, 0.0), "length": (3.0, 4.0)})  # fmt: skip
-    assert marks(one, "before") == (Mark("rating", None, "0.25"), Mark("toxicity", None, "0.125"))
+    assert marks(one, "before") == (Mark("rating", None, "0.25"), Mark("toxicity", None, "0.03"))
     assert marks(one, "after") == (
-        Mark("rating", True, "0.75 (+0.5)"),
-        Mark("toxicity", False, "0.25 (+0.125)"),
+        Mark("rating", True, "0.75 (+0.50)"),
+        Mark("toxicity", False, "0.73 (+0.71)"),
         Mark("win_rate", True, "won"),
         Mark("win_rate/a", False, "lost"),
     )

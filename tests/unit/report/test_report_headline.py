@@ -34,10 +34,18 @@ def test_a_run_that_stopped_early_says_how_far_it_came(make_run, record, done, s
 
 
 def test_without_rules_the_win_rate_leads(make_run):
-    """588 prompts were judged."""
+    """588 prompts were judged. A tie is no better answer, and counts half: the sentence claims nothing else."""
     metrics = [metric for metric in summarise(make_run()).metrics if metric.name == "win_rate"]
     summary = summarise(make_run(metrics=metrics))
-    assert headline(summary) == "The trained policy gave the better answer in 87.1% of 588 held-out prompts."
+    assert headline(summary) == "Win rate over untrained is 87.1% on 588 held-out prompts, ties half."
+
+    (won,) = metrics
+    even = summarise(
+        make_run(metrics=[won.model_copy(update={"value": 0.52, "low": 0.45, "high": 0.59, "p_value": 0.5})])
+    )
+    assert headline(even) == (
+        "Win rate over untrained is 52.0% on 588 held-out prompts, ties half, which may be chance."
+    )
 
 
 def test_a_change_within_chance_neither_rose_nor_fell(make_run):

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), needed]
 
 MODELS: tuple[Literal["before", "after"], ...] = ("before", "after")
 SHOWN = "[...document.querySelectorAll('#examples article')].filter(each => each.checkVisibility())"
+MORE = "document.querySelector('[data-role=more]')"
 SEARCH = "document.querySelector('[data-role=search]')"
 
 
@@ -89,12 +90,46 @@ async def test_samples_that_nothing_was_measured_of_can_still_be_searched(make_r
         assert tab.told == []
 
 
+async def test_what_was_not_measured_is_told_and_more_parts_fold_out(make_run, held_out, tmp_path) -> None:
+    """Thirty of forty have a rating. Of ten parts two are folded away, but not on paper."""
+    rows = [
+        line | {"changes": {"compliance": [True, True], **({"rating": [0.1, 0.9]} if place < 30 else {})}}
+        for place, line in enumerate(held_out)
+    ]
+    names = ["compliance", *(f"compliance/part{place}" for place in range(10))]
+    metrics = [Metric(name=name, of=of, value=0.5, low=0.4, high=0.6, n=9) for name in names for of in MODELS]
+    path = tmp_path / "page.html"
+    path.write_text(html(summarise(make_run(examples=rows, metrics=metrics))), "utf-8")
+    parts = "[...document.querySelectorAll('.part .name')].filter(each => each.checkVisibility()).length"
+    async with chromium() as tab:
+        await tab.open(path.as_uri())
+        assert await told(tab) == "40 of 40 samples"
+        await choose(tab, "metric", "Rating")
+        assert await told(tab) == "40 of 40 samples, 10 of them not measured"
+        await kind(tab, "improved")
+        assert await told(tab) == "30 of 40 samples"
+        assert await tab.evaluate("document.querySelector('.rest summary').textContent") == "2 more parts"
+        assert await tab.evaluate(parts) == 8
+        await tab.evaluate("document.querySelector('.rest summary').click()")
+        assert await tab.evaluate(parts) == 10
+        await tab.evaluate("document.querySelector('.rest summary').click()")
+        await tab.call("Emulation.setEmulatedMedia", media="print")
+        assert await tab.evaluate(parts) == 10
+        checked = "getComputedStyle(document.querySelector('label:has(:checked)')).outlineStyle"
+        await tab.call("Emulation.setEmulatedMedia", media="")
+        assert await tab.evaluate(checked) == "none"
+        forced = [{"name": "forced-colors", "value": "active"}]
+        await tab.call("Emulation.setEmulatedMedia", media="", features=forced)
+        assert await tab.evaluate(checked) == "solid"
+        assert tab.told == []
+
+
 async def _filters(tab: Tab) -> None:
     assert await told(tab) == "40 of 40 samples"
     assert await tab.evaluate(f"{SHOWN}.length") == 12
     await tab.evaluate("document.querySelector('[data-role=more]').click()")
     assert await tab.evaluate(f"{SHOWN}.length") == 40
-    for value, count in (("degraded", 2), ("unchanged", 10), ("improved", 28)):
+    for value, count in (("degraded", 7), ("unchanged", 1), ("improved", 32)):
         await kind(tab, value)
         assert await told(tab) == f"{count} of 40 samples"
         assert await tab.evaluate(f"{SHOWN}.every(each => each.dataset.kind === '{value}')")
@@ -137,7 +172,12 @@ async def _keyboard(tab: Tab) -> None:
     assert await tab.evaluate(f"{controls}.every(each => each.labels[0].textContent.trim() !== '')")
     await tab.evaluate("document.querySelector('.controls input[type=radio]').focus()")
     await tab.press("ArrowRight", 39)
-    assert await told(tab) == "28 of 40 samples"
+    assert await told(tab) == "32 of 40 samples"
+    await tab.evaluate(f"{MORE}.focus()")
+    await tab.press(" ", 32)
+    assert await tab.evaluate(f"{SHOWN}.length") == 32
+    assert await tab.evaluate(f"document.activeElement === {SHOWN}[12]")  # the first that was not there before
+    await tab.evaluate("document.querySelector('.controls input:checked').focus()")
     reached = []
     for _ in range(3):
         await tab.press("Tab", 9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from solon.data.records import Metric
-from solon.report.rows import of_judges, rows
+from solon.report.rows import blocks, of_judges, rows, wanted
 
 
 def metric(name, of, value, low=None, high=None, **more):
@@ -83,3 +83,32 @@ def test_a_win_rate_at_equal_length_is_held_against_even_odds_too():
     assert row_of(metric(name, "pair", 0.4, 0.35, 0.45)).verdict == "degraded"
     assert row_of(metric(name, "pair", 0.6, 0.45, 0.75)).verdict == "unclear"
     assert [row.part for row in rows([metric("win_rate", "pair", 0.6), metric(name, "pair", 0.6)])] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("length/cut_off", -1),
+        ("length/greedy/cut_off", -1),
+        ("rating/cut_off", 1),
+        ("compliance/toxicity", 1),
+        ("rating/unsafe", 1),
+        ("unsafe/toxicity", -1),
+        ("toxicity/greedy", -1),
+        ("length/brief", 0),
+    ],
+)
+def test_a_principle_may_be_called_as_a_metric_is(name, way):
+    """More compliance with a principle named `toxicity` is better; only of lengths the last part counts."""
+    assert wanted(name) == way
+
+
+def test_of_many_parts_a_page_shows_the_first_eight_at_once():
+    """Ten below the one metric, two below the other; nothing is lost and the order stays."""
+    names = ["unsafe", *(f"unsafe/{place}" for place in range(10)), "rating", "rating/a", "rating/b"]
+    table = rows([metric(name, "before", 0.5) for name in names])
+    first, second = blocks(table)
+    assert [row.part for row in first.shown] == ["", *"01234567"]
+    assert [row.part for row in first.more] == ["8", "9"]
+    assert (len(second.shown), second.more) == (3, ())
+    assert (*first.shown, *first.more, *second.shown) == table

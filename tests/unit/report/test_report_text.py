@@ -52,8 +52,15 @@ def test_one_line_is_one_line_of_that_length():
         ("model: meta-llama/Llama-3.1-8B", "model: meta-llama/Llama-3.1-8B"),
         ("and/or/not", "and/or/not"),
         ("a / b / c", "a / b / c"),
+        ("model: ../../../../tmp/one/ppo/reward/checkpoints", "model: …/checkpoints"),
+        ("model: ./../../../one/policy", "model: …/policy"),
+        ("prompts: '../../home/me/a.jsonl'", "prompts: '…/a.jsonl'"),
+        ("model: ..\\..\\..\\one\\policy", "model: …/policy"),
+        ("model: ../quickstart/models/policy", "model: ../quickstart/models/policy"),
+        ("model: ../../quickstart/models/policy", "model: ../../quickstart/models/policy"),
+        ("wait ... and/or", "wait ... and/or"),
     ],
 )
-def test_absolute_paths_are_cut_to_their_names(text, shown):
-    """Relative paths, URLs and slashes between words stay."""
+def test_paths_that_are_absolute_or_lead_far_out_are_cut_to_their_names(text, shown):
+    """Those near by, URLs and slashes between words stay."""
     assert shorten_paths(text) == shown

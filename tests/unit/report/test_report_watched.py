@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
 from solon.data.records import Checkpoint
-from solon.report.curves import figures
+from solon.report.curves import HELD_OUT, TRAINING, figures
 from solon.report.distrust import distrust
 from solon.report.html import html
 from solon.report.markdown import markdown
@@ -38,6 +39,17 @@ def test_a_judge_that_turned_is_named_with_where_and_how_far() -> None:
     assert judge.sentence.startswith("human was highest at a distance of 1.")
     assert f"about step {judge.best.step:g}, and fell by 0.6" in judge.sentence
     assert "the curve of Gao et al. has its top at 1.65 [1.6" in judge.sentence
+
+
+def test_the_curve_shows_how_surely_it_turned_and_whose_scale_is_whose() -> None:
+    """The interval is the ground around the line; each scale has the name and the colour of its series."""
+    drawn = figures(training(3.5))["overoptimisation"]
+    assert re.search(r"fill: #ad3324; opacity: 0\.14", drawn)
+    for name, colour in (("reward", TRAINING), ("human", HELD_OUT)):
+        said = re.findall(rf"<text style=\"([^\"]*)\"[^>]*rotate\(-90[^>]*>{name}</text>", drawn)
+        assert len(said) == 1
+        assert f"fill: {colour}" in said[0]
+    assert not re.search("opacity", figures(training(1.0))["overoptimisation"])
 
 
 def test_a_judge_that_still_rises_is_no_doubt() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from solon.errors import StorageError
 from solon.report import write_report
+from solon.report.grades import SideBySide
 
 
 def contents(run_dir):
@@ -76,3 +77,22 @@ def test_the_json_holds_every_number_and_no_text_of_a_model(run_dir):
     win_rate = next(metric for metric in told["metrics"] if metric["name"] == "win_rate")
     assert [win_rate[key] for key in ("value", "low", "high", "n", "failed")] == [0.871, 0.845, 0.895, 588, 12]
     assert "Velmora" not in path.read_text()
+
+
+def test_the_json_names_no_folder_and_holds_no_answer(make_run, record):
+    """Recipe, model, trainer and warnings are shortened; grades go by the ids of their rows, the answers stay away."""
+    record["stages"]["train"]["summary"]["checkpoint"]["base_model"] = "/home/me/models/policy"
+    record["stages"]["train"]["summary"]["trainer"]["reward"] = [{"model": "../../../../tmp/me/reward/checkpoints"}]
+    record["stages"]["evaluate"]["summary"]["warnings"] = ["judged by /home/me/models/judge"]
+    run = make_run(run=record, recipe={"policy": {"model": "/home/me/models/policy"}})
+    answers = SideBySide(group="trick", prompt="Why is it secret?", before="It is secret.", after=None)
+    (run / "evaluation" / "qualitative.jsonl").write_text(answers.model_dump_json() + "\n")
+    (path,) = write_report(run, {"json"})
+    text, told = path.read_text("utf-8"), json.loads(path.read_text("utf-8"))
+    assert "home" not in text
+    assert "tmp" not in text
+    assert told["trained"]["checkpoint"]["base_model"] == "…/policy"
+    assert told["trained"]["trainer"]["reward"] == [{"model": "…/checkpoints"}]
+    assert told["graded"] == [{"id": answers.id, "group": "trick", "before": None, "after": None, "note": ""}]
+    assert "secret" not in text
+    assert told["constitution"]["principles"][0]["id"] == "format"

@@ -23,7 +23,7 @@
     })),
     text: plain([...node.querySelectorAll(".said")].map((said) => said.textContent).join("\n")),
   }));
-  let limit = FIRST;
+  let limit = FIRST, found = [];
 
   const kindOf = (sample) => {
     if (!metric.value) return sample.kind;
@@ -48,7 +48,7 @@
       const count = input.value ? fits.filter((sample) => kindOf(sample) === input.value).length : fits.length;
       input.parentElement.querySelector("[data-role=count]").textContent = count.toLocaleString("en");
     }
-    const found = sorted(fits.filter((sample) => !wanted || kindOf(sample) === wanted));
+    found = sorted(fits.filter((sample) => !wanted || kindOf(sample) === wanted));
     order.disabled = !metric.value;
     for (const sample of samples) {
       sample.node.hidden = true;
@@ -59,7 +59,9 @@
     for (const sample of found) list.append(sample.node);
     for (const sample of found.slice(0, limit)) sample.node.hidden = false;
     const left = found.length - Math.min(limit, found.length);
-    told.textContent = `${found.length.toLocaleString("en")} of ${samples.length.toLocaleString("en")} samples`;
+    const unmeasured = metric.value ? found.filter((sample) => !sample.gains.has(metric.value)).length : 0;
+    told.textContent = `${found.length.toLocaleString("en")} of ${samples.length.toLocaleString("en")} samples`
+      + (unmeasured ? `, ${unmeasured.toLocaleString("en")} of them not measured` : "");
     none.hidden = found.length > 0;
     more.hidden = left === 0;
     more.textContent = `Show ${Math.min(MORE, left)} more of ${left.toLocaleString("en")}`;
@@ -75,10 +77,10 @@
   controls.addEventListener("input", anew);
   find("clear").addEventListener("click", () => { clear(); search.focus(); });
   more.addEventListener("click", () => {
-    const next = [...list.children].find((node, place) => place >= limit && node.hidden);
+    const next = found[limit];
     limit += MORE;
     update();
-    if (next) next.focus();
+    if (next) next.node.focus();
   });
   controls.hidden = false;
   update();
