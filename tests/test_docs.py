@@ -14,10 +14,7 @@ from solon.recipe import Recipe, read
 ROOT = Path(__file__).parents[1]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
-    *(
-        ROOT / "examples" / name / "README.md"
-        for name in ("quickstart", "labeling", "detox", "reward_hacking", "rlvr", "rlaif_llama")
-    ),
+    *sorted((ROOT / "examples").glob("*/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 
