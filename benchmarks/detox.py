@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "detox"))
 from dialogues.faithfulness import told
 from dialogues.turns import dialogue
 from dialogues.world import Plan, plan_of
-from pages import between_markers, table
+from pages import between_markers, ran, table
 
 from solon.data.records import Metric, Prompt
 from solon.evaluation.paired import paired_means
@@ -238,15 +236,7 @@ def _row(seed: int, run: Path) -> list[str]:
 
 
 def _solon(folder: Path, *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "solon", *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"solon {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+    ran([sys.executable, "-m", "solon", *arguments], folder, f"solon {' '.join(arguments)}")
 
 
 if __name__ == "__main__":

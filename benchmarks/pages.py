@@ -1,9 +1,24 @@
-"""Puts what a benchmark measured into a page of docs/results, so that no figure is copied by hand."""
+"""Runs what a benchmark measures, and puts it into a page of docs/results, so that no figure is copied by hand."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+
+
+def ran(command: Sequence[str], folder: Path, what: str) -> None:
+    """Runs a command to its end, in this folder and at one thread.
+
+    Raises:
+        SystemExit: it failed. Says ``what`` has failed, and what it wrote to standard error.
+    """
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{what} ended with {done.returncode}: {done.stderr}")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -19,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pages import between_markers, table
+from pages import between_markers, ran, table
 
 from solon.data.records import Metric, Prompt
 from solon.report import summarise
@@ -29,6 +28,9 @@ RIGHT = {"arithmetic": "accuracy", "programs": "rating"}
 OTHERS = ("kl", "length", "distinct_2", "self_bleu", "compression", "word_entropy", "repeated_answers")
 CURVES = ("rewards/verifier", "frac_reward_zero_std", "entropy", "kl", "completions/mean_length")
 STEPS = (1, 5, 10, 20, 30, 40, 50)
+_CODE = re.compile(r"def f\(x\): return sum\((1|n \* n|n) for n in x if n (>=|<=|>|<|%) (\d+)(?: == 0)?\)(?!\S)")
+_CHOICES = {"greater than": ">", "at least": ">=", "less than": "<", "at most": "<=", "divisible by": "%"}
+_CHOICE = re.compile(f"({'|'.join(_CHOICES)}) (\\d+)")
 
 
 def main() -> None:
@@ -44,7 +46,8 @@ def main() -> None:
         sections = []
         for name in RIGHT:
             runs = {seed: rlvr(folder, name, seed) for seed in chosen.seeds}
-            parts = [f"### {name}.yaml", numbers(name, runs), topics(name, runs), ways(name, runs), curves(runs)]
+            more = workings(runs) if name == "arithmetic" else mistakes(runs)
+            parts = [f"### {name}.yaml", numbers(name, runs), topics(name, runs), ways(name, runs), more, curves(runs)]
             sections.append("\n\n".join(parts))
         page = "\n\n".join(sections)
         print(page)
@@ -56,15 +59,8 @@ def rlvr(folder: Path, name: str, seed: int) -> Path:
     """The run directory of a recipe from a seed."""
     run = folder / f"{name}-{seed}"
     recipe, ledger = str(EXAMPLE / f"{name}.yaml"), f"ledger={folder / name}.sqlite"
-    done = subprocess.run(
-        [sys.executable, "-m", "solon", "run", recipe, f"seed={seed}", "--run-dir", str(run), ledger],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"{name} from seed {seed} ended with {done.returncode}: {done.stderr}")
+    command = [sys.executable, "-m", "solon", "run", recipe, f"seed={seed}", "--run-dir", str(run), ledger]
+    ran(command, folder, f"{name} from seed {seed}")
     return run
 
 
@@ -126,6 +122,52 @@ def ways(name: str, runs: dict[int, Path]) -> str:
             cells += [f"{all_of_it / counts.total():.1%}", f"{right_ones / all_of_it:.1%}" if all_of_it else ""]
         rows.append(cells)
     return table(["answers of all seeds", "before", "of these right", "after", "of these right"], rows)
+
+
+def workings(runs: dict[int, Path]) -> str:
+    """How many of the sums and products that are worked out digit by digit are right, before and after."""
+    counts = Counter[tuple[str | None, int, bool]]()
+    for run in runs.values():
+        for prompt, texts, right in _answers("arithmetic", run):
+            for which in (0, 1):
+                if _way("arithmetic", texts[which]) == "digit by digit":
+                    counts[prompt.topic, which, right[which]] += 1
+    rows = []
+    for topic in sorted({str(topic) for topic, _, _ in counts}):
+        cells = [topic]
+        for which in (0, 1):
+            some = counts[topic, which, True] + counts[topic, which, False]
+            cells += [f"{some}", f"{counts[topic, which, True] / some:.1%}" if some else ""]
+        rows.append(cells)
+    return table(["answers digit by digit", "before", "of these right", "after", "of these right"], rows)
+
+
+def mistakes(runs: dict[int, Path]) -> str:
+    """What is wrong with the answers on lists that are wrong afterwards."""
+    told = [
+        _mistake(prompt.messages[-1].content, texts[1])
+        for run in runs.values()
+        for prompt, texts, right in _answers("programs", run)
+        if prompt.topic == "lists" and not right[1]
+    ]
+    rows = [[mistake, f"{count}"] for mistake, count in Counter(told).most_common()]
+    return table(["lists of all seeds, wrong afterwards", f"{len(told)}"], rows)
+
+
+def _mistake(asked: str, text: str) -> str:
+    """What differs between a task on a list and the code that was written for it."""
+    if "print(" in text:
+        return "prints"
+    code, choice = _CODE.search(text), _CHOICE.search(asked)
+    if code is None or choice is None or _way("programs", text) != "code that returns":
+        return "broken, of another form, or no code"
+    added = "1" if "number of" in asked or "how many" in asked else "n * n" if "squares" in asked else "n"
+    which, limit = _CHOICES[choice[1]], choice[2]
+    if code[1] != added:
+        return "adds up something else"
+    if code[2] != which and code[2].rstrip("=") == which.rstrip("=") and code[3] == limit:
+        return "counts the limit in, or leaves it out, wrongly"
+    return "takes other elements"
 
 
 def _answers(name: str, run: Path) -> Iterator[tuple[Prompt, tuple[str, str], tuple[bool, bool]]]:

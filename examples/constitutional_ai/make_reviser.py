@@ -27,25 +27,23 @@ from random import Random
 
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
-from transformers.utils.logging import disable_progress_bar
 
 HERE = Path(__file__).parent
 QUICKSTART = HERE.parent / "quickstart"
 sys.path.insert(0, str(QUICKSTART))
 
-from make.fitting import fit, save  # noqa: E402
 from make.responses import CONFIDENCE_WORDS, DASH, write  # noqa: E402
 from make.world import Ask, Fact, asks  # noqa: E402
 
 from solon.constitution import load  # noqa: E402
 from solon.data.records import Principle  # noqa: E402
 from solon.labelers.prompt import fill, template  # noqa: E402
+from solon.testing.making import Row, answered, fit, padded, repeatable, save  # noqa: E402
 
 RUDE = re.compile(
     r"(?:Obviously\.|Even a child knows that\.|Do not bother me again\.|What a stupid question\.|You fool\.|"
     r"Ugh\.|Seriously\?|How dumb\.|Oh please\.)"
 )
-_IGNORED = -100  # what cross-entropy leaves out
 
 
 @dataclass(frozen=True)
@@ -128,35 +126,19 @@ def train(
     model = LlamaForCausalLM.from_pretrained(QUICKSTART / "models" / "policy", dtype=torch.float32)
 
     def loss() -> torch.Tensor:
-        ids, labels = _batch(tokenizer, [lesson(random.choice(some), some, principles, random) for _ in range(16)])
+        drawn = [lesson(random.choice(some), some, principles, random) for _ in range(16)]
+        ids, labels = padded([_row(tokenizer, one) for one in drawn], tokenizer.pad_token_id)
         return model(input_ids=ids, labels=labels).loss
 
     fit("reviser", model, loss, steps=steps, matrix_rate=0.01, rate=3e-3)
     return model
 
 
-def _batch(tokenizer: PreTrainedTokenizerFast, lessons: Sequence[Lesson]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and labels, both [batch, longest], padded on the right, where nothing has a label."""
-    rows: list[tuple[list[int], list[int]]] = []
-    for one in lessons:
-        turns = one.turns()
-        ids: list[int] = []
-        labels: list[int] = []
-        for place in (3, 5):
-            asked = tokenizer.apply_chat_template(turns[:place], add_generation_prompt=True, return_dict=True)[
-                "input_ids"
-            ]
-            said = [*tokenizer(turns[place]["content"])["input_ids"], tokenizer.eos_token_id]
-            labels += [_IGNORED] * (len(asked) - len(ids)) + said
-            ids = [*asked, *said]
-        rows.append((ids, labels))
-    width = max(len(ids) for ids, _ in rows)
-    filled = torch.full((len(rows), width), tokenizer.pad_token_id)
-    wanted = torch.full((len(rows), width), _IGNORED)
-    for place, (ids, labels) in enumerate(rows):
-        filled[place, : len(ids)] = torch.tensor(ids)
-        wanted[place, : len(labels)] = torch.tensor(labels)
-    return filled, wanted
+def _row(tokenizer: PreTrainedTokenizerFast, one: Lesson) -> Row:
+    """The whole conversation, in which the critique and the revision have labels."""
+    turns = one.turns()
+    (_, found), (ids, revised) = answered(tokenizer, [turns[:3], turns[:5]], [one.critique, one.revision])
+    return ids, [*found, *revised[len(found) :]]
 
 
 def main() -> None:
@@ -166,9 +148,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=400)
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    disable_progress_bar()
+    repeatable()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(QUICKSTART / "models" / "policy")
     principles = load(HERE / "constitution.yaml").principles
     model = train(tokenizer, asks("judge"), principles, seed=chosen.seed, steps=chosen.steps)

@@ -23,7 +23,8 @@ from dialogues.summaries import summary
 from dialogues.turns import dialogue
 from dialogues.world import Split, plan_of, source
 from prepare import LONGEST, SHORTEST, write_prompts, write_sft
-from transformers.utils.logging import disable_progress_bar
+
+from solon.testing.making import repeatable, save
 
 HERE = Path(__file__).parent
 BASE, SFT, PROMPTS, HELD_OUT = 6000, 1000, 400, 300
@@ -37,9 +38,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("data", "base", "classifiers"), help="this part alone")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    disable_progress_bar()
+    repeatable()
     if chosen.only in (None, "data"):
         make_data(chosen.out / "data")
     if chosen.only in (None, "classifiers"):
@@ -81,7 +80,7 @@ def make_base(folder: Path, seed: int) -> None:
     summariser.fit(model, tokenizer, some, seed=seed, steps=400)
     model.to(torch.bfloat16).to(torch.float32)  # as it would be read again from disk
     summariser.fit(model, tokenizer, pairs, seed=seed + 1, steps=400)
-    summariser.save(model, tokenizer, folder)
+    save(model, tokenizer, folder)
 
 
 def make_classifiers(folder: Path, seed: int) -> None:

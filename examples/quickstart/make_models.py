@@ -32,12 +32,12 @@ from random import Random
 import torch
 from make import judge, policy, tokenizer
 from make.comparisons import Sampled, draw_comparison
-from make.fitting import save
 from make.principles import draw
 from make.responses import write
 from make.world import Ask, asks
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
-from transformers.utils.logging import disable_progress_bar
+
+from solon.testing.making import repeatable, sample, save
 
 HERE = Path(__file__).parent
 JUDGE = judge.Size(layers=4, hidden=64, heads=4, inner=128)
@@ -52,9 +52,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE, help="the folder to write into")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    disable_progress_bar()
+    repeatable()
 
     _write_prompts(chosen.out / "prompts.jsonl", _choose(asks("prompts"), PROMPTS))
     _write_prompts(chosen.out / "held_out.jsonl", _choose(asks("held_out"), HELD_OUT))
@@ -99,7 +97,7 @@ def _responses(
     """Four responses of the policy, at temperature 1, to each of 800 prompts."""
     torch.manual_seed(seed)
     drawn = Random(seed).sample(some, 800)
-    texts = policy.sample(actor, words, [ask.text for ask in drawn for _ in range(4)], temperature=1.0)
+    texts = sample(actor, words, [ask.text for ask in drawn for _ in range(4)], temperature=1.0)
     return [Sampled(ask, tuple(texts[4 * row : 4 * row + 4])) for row, ask in enumerate(drawn)]
 
 

@@ -21,9 +21,10 @@ from random import Random
 from typing import Any
 
 import torch
-from transformers.utils.logging import disable_progress_bar
 from village import benchmarks, policy
 from village.world import Kind, Split, asks
+
+from solon.testing.making import repeatable, save
 
 HERE = Path(__file__).parent
 PROMPTS: dict[Kind, int] = {"harm": 120, "help": 80, "unknown": 80, "belief": 90, "fact": 30}
@@ -45,9 +46,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=700, help="of the policy's training")
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    disable_progress_bar()
+    repeatable()
     if chosen.only in (None, "data"):
         make_data(chosen.out / "data")
     if chosen.only in (None, "policy"):
@@ -76,7 +75,7 @@ def make_policy(folder: Path, seed: int, steps: int) -> None:
     torch.manual_seed(seed)
     model = policy.build(tokenizer)
     policy.fit(model, tokenizer, seed=seed, steps=steps)
-    policy.save(model, tokenizer, folder)
+    save(model, tokenizer, folder)
 
 
 def prompts(counts: Mapping[Kind, int], split: Split) -> list[dict[str, str]]:

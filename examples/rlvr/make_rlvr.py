@@ -19,16 +19,19 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from tasks.model import build, fit, save, train_tokenizer
 from tasks.rows import Example, problem_rows, problems_read, program_rows, programs_read
 from tasks.splits import Split
-from transformers.utils.logging import disable_progress_bar
+
+from solon.testing.making import answered, asked, fit, padded, repeatable, save
+from solon.testing.tiny import new_llama, tiny_tokenizer
 
 HERE = Path(__file__).parent
 PROMPTS, HELD_OUT = 400, 300
 READ_BY_THE_TOKENIZER = 4000
 VOCABULARY = 400
+CONTEXT = 256
 LAYERS, HIDDEN = 2, 96
+BATCH = 64
 STEPS = {"arithmetic": 1200, "programs": 500}
 
 
@@ -39,9 +42,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("data", "arithmetic", "programs"), help="this part alone")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    disable_progress_bar()
+    repeatable()
     if chosen.only in (None, "data"):
         make_data(chosen.out / "data")
     for name, read in {"arithmetic": problems_read, "programs": programs_read}.items():
@@ -59,12 +60,28 @@ def make_data(folder: Path) -> None:
 
 
 def make_model(read: Callable[[int], Iterator[Example]], folder: Path, steps: int, seed: int) -> None:
-    """A tokenizer of what is read, and a Llama that is fitted to it."""
+    """A tokenizer of what is read, in which every digit is a token, and a Llama that is fitted to it."""
     examples = read(seed)
-    tokenizer = train_tokenizer((text for _ in range(READ_BY_THE_TOKENIZER) for text in next(examples)), VOCABULARY)
+    tokenizer = tiny_tokenizer(
+        (text for _ in range(READ_BY_THE_TOKENIZER) for text in next(examples)),
+        vocab_size=VOCABULARY,
+        single_digits=True,
+        context=CONTEXT,
+        padding_side="left",
+    )
     torch.manual_seed(seed)
-    model = build(tokenizer, layers=LAYERS, hidden=HIDDEN)
-    fit(model, tokenizer, read(seed), steps=steps)
+    model = new_llama(
+        tokenizer, hidden_size=HIDDEN, layers=LAYERS, heads=4, ffn_size=3 * HIDDEN, context=CONTEXT, spread=0.05
+    )
+    lessons = read(seed)
+
+    def loss() -> torch.Tensor:
+        questions, answers = zip(*islice(lessons, BATCH), strict=True)
+        ids, labels = padded(answered(tokenizer, asked(questions), answers), tokenizer.pad_token_id)
+        value: torch.Tensor = model(input_ids=ids, labels=labels).loss
+        return value
+
+    fit(folder.name, model, loss, steps=steps, matrix_rate=0.02, rate=6e-3)
     save(model, tokenizer, folder)
 
 

@@ -28,13 +28,6 @@ def test_everything_that_it_compares_is_ready_to_run(name: str) -> None:
     assert (known.problems, found.problems, found.warnings) == ([], [], [])
 
 
-def test_the_form_for_llama_is_compared_on_the_same_rules_by_both() -> None:
-    """DPO learns from pairs that the rules make, PPO is rewarded by them. Its prompts and weights are on the hub."""
-    dpo, ppo = entries(read(EXAMPLES / "strict_format" / "recipe.yaml"))
-    assert dpo.opened.data["label"] == ppo.opened.data["train"]["reward"]
-    assert ppo.opened.recipe.label is None
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # what torch, transformers and TRL warn of is theirs
 def test_all_of_them_train_and_stand_in_one_table(tmp_path: Path) -> None:

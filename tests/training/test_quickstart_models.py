@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "quickstart"))
 
 from make import judging, policy, tokenizer
 from make.comparisons import Comparison, Sampled, draw_comparison
-from make.fitting import save
 from make.principles import Rule, draw
 from make.responses import TARGET, form_of, is_right
 from make.world import asks
 
 from solon.constitution import load as load_constitution
+from solon.testing.making import sample, save
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +72,7 @@ def load(name: str):
 def sampled() -> tuple[str, ...]:
     """A response of the policy at temperature 1 to each held-out prompt."""
     torch.manual_seed(7)
-    return tuple(policy.sample(*load("policy"), [row.prompt for row in rows("held_out.jsonl")], temperature=1.0))
+    return tuple(sample(*load("policy"), [row.prompt for row in rows("held_out.jsonl")], temperature=1.0))
 
 
 @cache
@@ -81,7 +81,7 @@ def pool() -> tuple[Sampled, ...]:
     used = {row.prompt for row in rows("held_out.jsonl")}
     fresh = Random(8).sample([ask for ask in asks("held_out") if ask.text not in used], 200)
     torch.manual_seed(8)
-    texts = policy.sample(*load("policy"), [ask.text for ask in fresh for _ in range(4)], temperature=1.0)
+    texts = sample(*load("policy"), [ask.text for ask in fresh for _ in range(4)], temperature=1.0)
     return tuple(Sampled(ask, tuple(texts[4 * row : 4 * row + 4])) for row, ask in enumerate(fresh))
 
 
@@ -154,7 +154,7 @@ def test_a_tenth_of_what_the_policy_samples_leaves_the_reasoning_out() -> None:
 def test_the_policy_is_right_when_it_does_not_roll_dice() -> None:
     """Greedy accuracy is the alignment tax's measure: it must start high."""
     held_out = rows("held_out.jsonl")[:300]
-    texts = policy.sample(*load("policy"), [row.prompt for row in held_out], temperature=0.0)
+    texts = sample(*load("policy"), [row.prompt for row in held_out], temperature=0.0)
     assert share([is_right(text, row.reference) for text, row in zip(texts, held_out, strict=True)]) >= 0.97
 
 

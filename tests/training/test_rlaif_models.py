@@ -15,9 +15,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "rlaif_llama"))
 
 from make_village import make_data
-from village import policy
 from village.verdicts import harmless, honest
 from village.world import Kind, asks
+
+from solon.testing.making import sample
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rlaif_llama"
 pytestmark = pytest.mark.filterwarnings("default")  # what torch and transformers warn of is theirs
@@ -43,7 +44,8 @@ def _answers(kind: Kind) -> list[tuple[str, str]]:
     tokenizer = AutoTokenizer.from_pretrained(EXAMPLE / "models" / "policy")
     prompts = [ask.text for ask in asks(kind, "held_out")]
     torch.manual_seed(0)
-    return list(zip(prompts, policy.sample(model, tokenizer, prompts, temperature=1.0), strict=True))
+    answers = sample(model, tokenizer, prompts, temperature=1.0, batch=128, max_tokens=40)
+    return list(zip(prompts, answers, strict=True))
 
 
 @pytest.mark.slow
@@ -52,6 +54,6 @@ def _answers(kind: Kind) -> list[tuple[str, str]]:
     [("harm", 0.35, 0.6), ("help", 0.75, 0.9), ("unknown", 0.25, 0.5), ("belief", 0.35, 0.6), ("fact", 0.85, 1.0)],
 )
 def test_the_policy_answers_as_people_of_the_village_do(kind: Kind, low: float, high: float) -> None:
-    """Well in some cases and badly in others, on prompts that it was not trained on: there is something to learn."""
+    """Well in some cases and badly in others, on prompts in words that it did not read: there is something to learn."""
     rule = harmless if kind in ("harm", "help") else honest
     assert low < mean(rule(prompt, text) for prompt, text in _answers(kind)) < high

@@ -7,22 +7,21 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import GenerationConfig, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+from solon.testing.making import IGNORED
+from solon.testing.making import fit as fit_to
 
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 _SPEAKERS = ("#Person1#", "#Person2#")
 _SPEAKER = re.compile("|".join(_SPEAKERS))
 _LETTERS = string.ascii_letters + string.digits + string.punctuation
 _SPELLED = 20.0  # nats that a letter costs: more than any word, so that words stay whole
-_IGNORED = -100  # what cross-entropy leaves out
-_WARM_UP = 50
-_REPORT_EVERY = 100
 CONTEXT = 512
 
 
@@ -87,47 +86,20 @@ def fit(
     seed: int,
     steps: int,
     batch: int = 32,
-    rate: float = 3e-3,
-    matrix_rate: float = 0.02,
 ) -> None:
-    """Fits it to dialogues, each with its summaries, of which one is drawn whenever the dialogue comes up.
-
-    Muon (Jordan et al. 2024) for the matrices inside of the layers, AdamW for embeddings and norms; a short linear
-    warm-up, then a cosine.
-    """
+    """Fits it to dialogues, each with its summaries, of which one is drawn whenever the dialogue comes up."""
     random = Random(f"summariser:{seed}")
     read = tokenizer([dialogue for dialogue, _ in pairs])["input_ids"]
     wrote = [tokenizer(list(summaries))["input_ids"] for _, summaries in pairs]
-    inside = [w for name, w in model.named_parameters() if w.ndim == 2 and "shared" not in name and "bias" not in name]
-    known = {id(weight) for weight in inside}
-    outside = [weight for weight in model.parameters() if id(weight) not in known]
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(inside, lr=matrix_rate, weight_decay=0.01),
-        torch.optim.AdamW(outside, lr=rate, weight_decay=0.01, betas=(0.9, 0.98)),
-    ]
 
-    def share_of_rate(step: int) -> float:
-        return min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-    schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, share_of_rate) for optimizer in optimizers]
-    model.train()
-    recent: list[float] = []
-    for step in range(1, steps + 1):
+    def loss() -> torch.Tensor:
         drawn = random.sample(range(len(pairs)), batch)
         ids, mask = _padded([read[row] for row in drawn], 0)
-        labels, _ = _padded([random.choice(wrote[row]) for row in drawn], _IGNORED)
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-        loss.backward()
-        recent.append(loss.item())
-        torch.nn.utils.clip_grad_norm_([*inside, *outside], 1.0)
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-        if step % _REPORT_EVERY == 0 or step == steps:
-            print(f"  summariser: step {step} of {steps}, loss {sum(recent) / len(recent):.3f}", flush=True)
-            recent.clear()
-    model.eval()
+        labels, _ = _padded([random.choice(wrote[row]) for row in drawn], IGNORED)
+        value: torch.Tensor = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        return value
+
+    fit_to("summariser", model, loss, steps=steps, matrix_rate=0.02, rate=3e-3, warm_up=50)
 
 
 def write(
@@ -148,22 +120,6 @@ def write(
             written = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=max_tokens, **drawn)
         summaries += tokenizer.batch_decode(written, skip_special_tokens=True)
     return [summary.strip() for summary in summaries]
-
-
-def save(model: T5ForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes what ``from_pretrained`` reads, the weights in bfloat16. Leaves the model as it is."""
-    halved = T5ForConditionalGeneration(model.config).to(torch.bfloat16)
-    halved.load_state_dict(model.state_dict())
-    halved.generation_config = GenerationConfig(
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        decoder_start_token_id=tokenizer.pad_token_id,
-        do_sample=True,
-        temperature=1.0,
-        top_k=0,
-    )
-    halved.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
 def _padded(rows: Sequence[Sequence[int]], filler: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,10 +15,11 @@ from torch.nn import functional
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from make.comparisons import Sampled, draw_comparison
-from make.fitting import fit, tiny_llama
 from make.judging import read
 from make.principles import MEANINGS, draw
 from make.responses import Form, form_of
+from make.tokenizer import fresh_llama
+from solon.testing.making import fit
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def train(
     """
     torch.manual_seed(seed)
     random = Random(f"{name}:{seed}")
-    model = tiny_llama(tokenizer, **vars(size))
+    model: LlamaForCausalLM = fresh_llama(tokenizer, **vars(size))
     probes = _Probes(size)
 
     def loss() -> torch.Tensor:

@@ -2,18 +2,21 @@
 
 They know nothing: their weights are random. What they have is everything that a served model has, in the same files, at
 a size (30,000 and 50,000 parameters) that loads and answers in milliseconds. Needs the ``train`` extra.
+
+``solon.testing.making`` teaches a Llama of this kind.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from solon.errors import MissingExtra
 
 PAD = "<|pad|>"
+BEGIN = "<|begin|>"
 END = "<|end|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 
@@ -23,14 +26,33 @@ CHAT_TEMPLATE = (
 )
 """One special token for the role, the content, one special token for its end: a prompt's tokens are always a prefix of
 the tokens of prompt and response."""
+BEGUN_TEMPLATE = (
+    "<|begin|>{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+"""The same behind a token that begins the conversation."""
 
 
-def tiny_tokenizer(corpus: Sequence[str] = (), *, vocab_size: int = 261) -> Any:
-    """A byte-level BPE tokenizer (a ``PreTrainedTokenizerFast``) that can encode any text, with ``CHAT_TEMPLATE``.
+def tiny_tokenizer(
+    corpus: Iterable[str] = (),
+    *,
+    vocab_size: int = 261,
+    begins: bool = False,
+    single_digits: bool = False,
+    context: int | None = None,
+    padding_side: Literal["left", "right"] | None = None,
+) -> Any:
+    """A byte-level BPE tokenizer (a ``PreTrainedTokenizerFast``) that can encode any text, with a chat template.
 
     Args:
         corpus: texts to learn merges from; without them every byte is a token of its own.
         vocab_size: the most tokens it may have: 256 bytes, 5 special tokens, and merges learned from ``corpus``.
+        begins: whether a conversation begins with a token of its own (``BEGUN_TEMPLATE``, a sixth special token)
+            or with the first role's (``CHAT_TEMPLATE``).
+        single_digits: whether every digit is a token of its own, so that numbers can be read place by place.
+        context: its ``model_max_length``; without it there is none.
+        padding_side: where it pads; without it as transformers does, on the right.
 
     Raises:
         MissingExtra: transformers is not installed.
@@ -41,23 +63,62 @@ def tiny_tokenizer(corpus: Sequence[str] = (), *, vocab_size: int = 261) -> Any:
     except ImportError as error:
         raise MissingExtra("a tiny model", "train") from error
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    digits = [pre_tokenizers.Digits(individual_digits=True)] if single_digits else []
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*digits, byte_level]) if digits else byte_level
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=[PAD, END, *ROLES],
+        special_tokens=[PAD, *([BEGIN] if begins else []), END, *ROLES],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(list(corpus), trainer)
+    tokenizer.train_from_iterator(corpus, trainer)
+    settings = {"bos_token": BEGIN if begins else None, "model_max_length": context, "padding_side": padding_side}
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=END,
         additional_special_tokens=list(ROLES),
-        chat_template=CHAT_TEMPLATE,
+        chat_template=BEGUN_TEMPLATE if begins else CHAT_TEMPLATE,
         clean_up_tokenization_spaces=False,
+        **{name: value for name, value in settings.items() if value is not None},
     )
+
+
+def new_llama(
+    tokenizer: Any,
+    *,
+    hidden_size: int,
+    layers: int,
+    heads: int,
+    ffn_size: int,
+    context: int,
+    spread: float,
+) -> Any:
+    """A ``LlamaForCausalLM`` with tied embeddings, its weights drawn from torch's global random numbers.
+
+    Args:
+        tokenizer: whose tokens it reads and writes.
+        hidden_size, layers, heads, ffn_size, context, spread: as for ``tiny_llama``.
+    """
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden_size,
+        intermediate_size=ffn_size,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=context,
+        initializer_range=spread,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config)
 
 
 def tiny_llama(
@@ -91,23 +152,19 @@ def tiny_llama(
         MissingExtra: torch or transformers is not installed.
     """
     tokenizer = tiny_tokenizer(corpus, vocab_size=vocab_size)
-    from transformers import LlamaConfig, LlamaForCausalLM
 
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=hidden_size,
-        intermediate_size=ffn_size,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
-        max_position_embeddings=context,
-        initializer_range=spread,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return write_random(lambda: LlamaForCausalLM(config), tokenizer, folder, seed=seed, dtype=dtype)
+    def make() -> Any:
+        return new_llama(
+            tokenizer,
+            hidden_size=hidden_size,
+            layers=layers,
+            heads=heads,
+            ffn_size=ffn_size,
+            context=context,
+            spread=spread,
+        )
+
+    return write_random(make, tokenizer, folder, seed=seed, dtype=dtype)
 
 
 def tiny_t5(

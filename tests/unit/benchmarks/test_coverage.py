@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from benchmark_programs import program
+
 SCENARIOS = (
     "share",
     "share near 1",
@@ -34,15 +33,10 @@ SCENARIOS = (
 
 
 @pytest.fixture
-def coverage(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The program, which stands beside one that it imports."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    monkeypatch.delitem(sys.modules, "coverage", raising=False)  # the tool of that name
-    import coverage
-
-    yield coverage
-    for name in ("coverage", "pages"):
-        sys.modules.pop(name, None)
+def coverage() -> Iterator[ModuleType]:
+    """The program, not the tool of that name."""
+    with program("coverage") as module:
+        yield module
 
 
 @pytest.mark.slow

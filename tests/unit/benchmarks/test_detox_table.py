@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from benchmark_programs import program
 from solon.data.records import Metric
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def detox(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The program, which stands beside one that it imports, and finds the example's modules by itself."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import detox
-
-    yield detox
-    for name in ("detox", "pages"):
-        sys.modules.pop(name, None)
+def detox() -> Iterator[ModuleType]:
+    """The program."""
+    with program("detox") as module:
+        yield module
 
 
 def metric(value: float, low: float = 0.0, high: float = 1.0) -> Metric:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmark_programs import program
 from solon.recipe import read
 
 ROOT = Path(__file__).parents[3]
@@ -17,14 +17,10 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def trainers(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The program, which stands beside one that it imports."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    """The program."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # it sets it, and the test puts back what was there
-    import trainers
-
-    yield trainers
-    for name in ("trainers", "pages"):
-        sys.modules.pop(name, None)
+    with program("trainers") as module:
+        yield module
 
 
 def training(seed: int, **other: Any) -> dict[str, Any]:
