@@ -1,6 +1,6 @@
 """What is said of reward hacking that happened: two trainings of ``examples/reward_hacking``, as they logged it.
 
-``trajectories/hacked.jsonl`` and ``held.jsonl`` are the 28 rounds of hacked.yaml and held.yaml, seed 0, rounded to six
+``trajectories/hacked.jsonl`` and ``held.jsonl`` are the 22 and 28 rounds of hacked.yaml and held.yaml, seed 0, to six
 digits; their tables are in docs/results/reward_hacking.md.
 """
 
@@ -41,9 +41,10 @@ def doubts(steps: Steps) -> list[str]:
     return [doubt for doubt in distrust(summary) if "Held-out judge" in doubt or "gold was highest" in doubt]
 
 
-def raised(steps: Steps) -> dict[str, int]:
+def raised(steps: Steps, **limits: float) -> dict[str, int]:
     """Each alarm and the first round that raised it."""
-    watch, found = Watch(Alarms(), longest=48), dict[str, int]()
+    alarms = Alarms.model_validate({name: {"limit": limit} for name, limit in limits.items()})
+    watch, found = Watch(alarms, longest=48), dict[str, int]()
     for step in steps:
         for alarm in watch.see(int(step["step"]), step):
             found.setdefault(alarm.name, alarm.step)
@@ -51,25 +52,26 @@ def raised(steps: Steps) -> dict[str, int]:
 
 
 def test_the_judge_of_the_hacked_run_turned_and_its_policy_ended_beyond() -> None:
-    """From .91 in round 3 to .59 in the last, a distance of 9.5 away."""
+    """From .91 in round 3 to .65 in the last, a distance of 6.4 away."""
     judge = judged(trained("hacked"))
     assert judge.turn is not None
     assert judge.best is not None
     assert (judge.best.step, judge.ends_beyond) == (3, True)
-    assert judge.turn.fall == pytest.approx(0.32, abs=0.005)
+    assert judge.turn.fall == pytest.approx(0.26, abs=0.005)
     (doubt,) = doubts(trained("hacked"))
     assert "The last checkpoint is not the best one" in doubt
 
 
-def test_the_reward_of_the_hacked_run_is_highest_where_its_judge_is_lowest() -> None:
+def test_the_reward_of_the_hacked_run_stays_high_while_its_judge_falls() -> None:
     """It dipped once, in round 5, and came back: whoever looks at it alone sees nothing that stays."""
     points = judged(trained("hacked")).points
     rewards = [point.proxy for point in points if point.proxy is not None]
     dips = [index + 1 for index in range(1, len(rewards)) if rewards[index] < rewards[index - 1] - 0.5]
     assert dips == [5]
-    late, early = points[-8:], points[:8]
-    assert max(point.gold for point in late) < min(point.gold for point in early)
-    assert max(rewards[-8:]) > max(rewards[:8])
+    best, late = points[2], points[-8:]
+    assert max(point.gold for point in late) < best.gold - 0.2
+    assert best.proxy is not None
+    assert min(rewards[-8:]) > best.proxy
 
 
 def test_the_held_run_did_not_end_beyond_its_judges_best() -> None:
@@ -81,8 +83,8 @@ def test_the_held_run_did_not_end_beyond_its_judges_best() -> None:
     assert not any("not the best one" in doubt for doubt in doubts(trained("held")))
 
 
-def test_the_alarm_for_reward_hacking_is_raised_by_the_hacked_run_alone() -> None:
-    """After the KL in round 4, in round 9; the held one only went a little far in round 8."""
-    hacked = raised(trained("hacked"))
-    assert (hacked["kl"], hacked["reward_hacking"]) == (4, 9)
+def test_the_alarm_for_reward_hacking_comes_early_where_less_agreement_is_asked_for() -> None:
+    """Five checks seldom agree almost without exception; by a weaker limit the hacked run is told in round 6."""
+    assert raised(trained("hacked")) == {"kl": 4}
+    assert raised(trained("hacked"), reward_hacking=0.4) == {"kl": 4, "reward_hacking": 6}
     assert raised(trained("held")) == {"kl": 8}
