@@ -59,7 +59,8 @@ def test_a_run_is_reported_on_without_its_recipe(project: Project) -> None:
     code, out, _ = project.solon("report", "elsewhere", "--format", "json", "--json")
     assert (code, json.loads(out)["run_dir"]) == (0, "elsewhere")
     assert [path.name for path in (project.folder / "elsewhere").glob("report.*")] == ["report.json"]
-    assert "report    done before" in project.solon("report", "elsewhere", "--format", "json")[2]
+    again = project.solon("report", "elsewhere", "--format", "json")  # anew: another version may write it otherwise
+    assert (again[0], "done before" in again[2]) == (0, False)
     assert project.solon("report", "elsewhere", "seed=3")[0] == 2
     (project.folder / "empty").mkdir()
     code, _, err = project.solon("report", "empty")

@@ -27,7 +27,7 @@ def report(run: Run) -> None:
 
 
 def report_on(run_dir: Path, asked: Collection[Format], progress: Progress) -> None:
-    """The same for a run directory whose recipe need not be at hand.
+    """The same for a run directory whose recipe need not be at hand, and anew: another version may write it otherwise.
 
     Raises:
         DataError: it is not a run directory, or a file in it is broken.
@@ -37,10 +37,10 @@ def report_on(run_dir: Path, asked: Collection[Format], progress: Progress) -> N
         remedy = "give the recipe, or the folder of one run: of a run with phases, that of a phase"
         raise DataError([Problem(str(run_dir), "is not a run directory: it holds no run.json", remedy)])
     with RunDirectory.open(run_dir) as directory:
-        _report(directory, with_those_there(directory, asked), progress)
+        _report(directory, with_those_there(directory, asked), progress, anew=True)
 
 
-def _report(directory: RunDirectory, formats: Collection[Format], progress: Progress) -> None:
+def _report(directory: RunDirectory, formats: Collection[Format], progress: Progress, *, anew: bool = False) -> None:
     from solon.report.grades import write_form
 
     form = write_form(directory.path) if directory.outputs("evaluate") else None
@@ -55,7 +55,7 @@ def _report(directory: RunDirectory, formats: Collection[Format], progress: Prog
     if not directory.is_done("report", inputs):
         if (aside := directory.set_aside("report")) is not None:
             progress.say(f"report    its inputs have changed; what was there is now in {aside}")
-    elif _there(directory).issuperset(formats):
+    elif _there(directory).issuperset(formats) and not anew:
         progress.say("report    done before, with the same inputs")
         return
     started = clock()
