@@ -281,3 +281,10 @@ def test_a_subject_with_too_few_examples_is_found_before_anything_is_loaded(tmp_
     written(tmp_path / "m", "dev", rows_of("mmlu", 9))
     (problem,) = LMEval(tasks=("mmlu",), data={"mmlu": str(tmp_path / "m")}).problems()
     assert "mmlu is asked with 5 examples, and subject 'world_religions' has 4" in problem
+
+
+@pytest.mark.slow
+def test_a_task_that_lm_eval_lacks_is_found_before_anything_is_trained() -> None:
+    """With the nearest that it has; those of which files are read are known."""
+    (problem,) = LMEval(tasks=("arc_chalenge", "gsm8k", "mmlu")).problems()
+    assert problem == "lm-eval has no task called 'arc_chalenge' (did you mean 'arc_challenge'?)"

@@ -14,6 +14,7 @@ from solon.data.records import Metric
 from solon.data.tables import identity
 from solon.errors import DataError, MissingExtra, Problem
 from solon.evaluation.base import Decoding, Evaluator, Evidence, Which
+from solon.evaluation.harness_tasks import unknown
 from solon.evaluation.itemised import itemised_means, itemised_shares
 from solon.models.transformers import Transformers
 from solon.plugins.base import Location, located
@@ -83,7 +84,7 @@ class LMEval(Evaluator):
         return {**settings, "data": {name: identity(located(place)) for name, place in self.data.items()}}
 
     def problems(self) -> list[str]:
-        """Files that cannot be read, or have no examples to take; and that lm-eval is not installed."""
+        """Files that cannot be read, or have no examples to take; tasks that lm-eval lacks, or all of lm-eval."""
         found: list[str] = []
         try:
             self._refuse_without_examples()
@@ -91,6 +92,8 @@ class LMEval(Evaluator):
             found += map(str, error.problems)
         if find_spec("lm_eval") is None:
             found.append(str(MissingExtra("the evaluator lm_eval", "eval")))
+        elif others := tuple(task for task in self.tasks if task not in _OF):
+            found += unknown(others)
         return found
 
     async def evaluate(self, evidence: Evidence) -> list[Metric]:
