@@ -14,6 +14,7 @@ from solon.constitution.linting import lint
 from solon.data.candidates import reading_candidates
 from solon.data.prompts import read_prompts
 from solon.data.records import Constitution, Prompt
+from solon.data.split import split_key
 from solon.errors import InputError, Problem, RecipeError, SolonError
 from solon.labelers.base import Labeler
 from solon.phases import phases_of
@@ -111,9 +112,10 @@ def _checked(opened: Opened) -> Checked:
         # where the prompts cannot be read, those held out still can
         trained_on = given if given is not None or recipe.evaluate.prompts is None else []
         if trained_on is not None:
-            collect(
+            held_out = collect(
                 "evaluate.prompts", lambda: held_out_prompts(recipe, trained_on, trained_on_earlier(opened.earlier))
             )
+            found.problems += _trained_on_too(opened, trained_on, held_out or ())
     against = recipe.evaluate.against if recipe.evaluate is not None else None
     for key, policy in (("policy", recipe.policy), ("evaluate.against", against)):
         if policy is not None:
@@ -142,6 +144,21 @@ def _checked(opened: Opened) -> Checked:
     if shutil.disk_usage(Path.cwd()).free < LEAST_FREE_DISK:
         found.warnings.append(Problem("", "less than 200 MiB of disk are free here"))
     return found
+
+
+def _trained_on_too(opened: Opened, given: Iterable[Prompt], held_out: Iterable[Prompt]) -> Iterator[Problem]:
+    """Prompts that an evaluator brings, and that the policy learns from."""
+    assert opened.recipe.evaluate is not None
+    trained_on = {split_key(prompt) for prompt in given} - {split_key(prompt) for prompt in held_out}
+    for number, measure in enumerate(opened.recipe.evaluate.measures):
+        try:
+            own = measure.own_prompts()
+        except SolonError:  # its own problems say so
+            continue
+        if seen := [prompt for prompt in own if split_key(prompt) in trained_on]:
+            what = f"{len(seen)} of {len(own)} prompts that {measure.kind} brings are trained on too"
+            first = f"the first is {seen[0].text[:80]!r}: take them out of one of the two files"
+            yield Problem(f"{opened.path}: evaluate.with.{number}", what, first)
 
 
 def _labelers(plugin: Plugin) -> Iterator[Labeler]:

@@ -48,6 +48,13 @@ def test_a_held_out_prompt_that_is_trained_on_is_found_before_training(recipe: P
     assert only.startswith("1 of 2 prompts in held_out.jsonl are trained on too, the first being ' TWO '")
 
 
+def test_a_prompt_that_an_evaluator_brings_and_that_is_trained_on_is_found_before_training(recipe: Path) -> None:
+    """After it, the evaluator would refuse; a held-out prompt may well be among its own."""
+    (recipe.parent / "chosen.jsonl").write_text('{"prompt": "Two"}\n{"prompt": "three"}\n{"prompt": "four"}\n')
+    (only,) = problems(recipe, "evaluate.with=[length, {kind: qualitative, prompts: chosen.jsonl}]")
+    assert only == "1 of 3 prompts that qualitative brings are trained on too"
+
+
 def test_an_evaluation_without_a_held_out_prompt_is_found_before_training(recipe: Path) -> None:
     """A share of 0 holds out nothing."""
     (only,) = problems(recipe, "evaluate.prompts=null", "build.held_out=0")
