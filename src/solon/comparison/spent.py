@@ -79,7 +79,7 @@ def in_memory(recipe: Recipe) -> tuple[str, ...]:
         adapter, base = getattr(model, "adapter", None), getattr(model, "model", None)
         if trainer.kind == "ppo" and adapter is not None and str(base) == str(policy.model) and policy.adapter is None:
             continue
-        models.append(model.name)
+        models.append(f"{model.name}, which rewards")
     return tuple(models)
 
 
