@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from few_prompts import few_prompts
 from solon.checking import check_recipe
 from solon.comparison.checking import check_entries
 from solon.comparison.comparing import compare
@@ -32,18 +33,12 @@ def test_everything_that_it_compares_is_ready_to_run(name: str) -> None:
 @pytest.mark.filterwarnings("default")  # what torch, transformers and TRL warn of is theirs
 def test_all_of_them_train_and_stand_in_one_table(tmp_path: Path) -> None:
     """Two steps each on few prompts: the same rows for all that learn from pairs, and a place in the judge's order."""
-    few = {}
-    for name, count in (("prompts", 24), ("held_out", 8)):
-        few[name] = tmp_path / f"{name}.jsonl"
-        lines = (EXAMPLES / "quickstart" / f"{name}.jsonl").read_text("utf-8").splitlines(keepends=True)
-        few[name].write_text("".join(lines[:count]), "utf-8")
     short = {"simpo": "compare.simpo", "orpo": "compare.orpo", "kto": "compare.kto", "dpo": "train"}
     short |= {"reward": "compare.ppo.0", "ppo": "compare.ppo.1", "selfplay": "compare.selfplay"}
     small = [f"{place}.{key}" for place in short.values() for key in ("max_steps=2", "batch_size=8")]
     small += ["compare.ppo.1.max_new_tokens=12", "compare.selfplay.max_new_tokens=24"]
     small += ["compare.selfplay.min_margin=0", "sample.n=4"]
-    small += [f"prompts={few['prompts']}", f"evaluate.prompts={few['held_out']}", "evaluate.max_tokens=12"]
-    opened = read(ZOO, [*small, f"ledger={tmp_path / 'ledger.sqlite'}"])
+    opened = read(ZOO, [*small, *few_prompts(tmp_path)])
     found = compare(opened, entries(opened), tmp_path / "run", jobs=1, progress=Silent())
     assert [(side.name, side.failed) for side in found.sides] == [(name, "") for name in NAMES]
     assert found.same_data

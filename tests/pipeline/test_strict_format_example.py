@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from few_prompts import few_prompts
 from solon.comparison.comparing import compare
 from solon.comparison.entries import entries
 from solon.phases import phases_of
@@ -36,13 +37,7 @@ def test_the_tiny_twin_learns_from_the_same_rules() -> None:
 @pytest.mark.filterwarnings("default")  # what torch, transformers and TRL warn of is theirs
 def test_the_tiny_twin_is_compared(tmp_path: Path) -> None:
     """Two steps each on few prompts; both are measured on the same ones."""
-    few = {}
-    for name, count in (("prompts", 24), ("held_out", 8)):
-        few[name] = tmp_path / f"{name}.jsonl"
-        lines = (EXAMPLES / "quickstart" / f"{name}.jsonl").read_text("utf-8").splitlines(keepends=True)
-        few[name].write_text("".join(lines[:count]), "utf-8")
-    small = [f"prompts={few['prompts']}", f"evaluate.prompts={few['held_out']}", f"ledger={tmp_path / 'l.sqlite'}"]
-    small += ["evaluate.max_tokens=12", "train.max_steps=2", "train.batch_size=8", "sample.n=4"]
+    small = ["train.max_steps=2", "train.batch_size=8", "sample.n=4", *few_prompts(tmp_path)]
     small += [f"compare.ppo.train.{each}" for each in ("max_steps=2", "batch_size=8", "max_new_tokens=12")]
     opened = read(RECIPE, small, sets=["tiny"])
     found = compare(opened, entries(opened), tmp_path / "run", jobs=1, progress=Silent())

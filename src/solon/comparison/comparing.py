@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from solon import __version__
-from solon.comparison.differences import Items, against_untrained, between
+from solon.comparison.differences import against_untrained, between
 from solon.comparison.entries import Entry
 from solon.comparison.page import write
 from solon.comparison.record import UNTRAINED, Comparison, Side, Standing
@@ -18,6 +18,7 @@ from solon.comparison.standing import Answers, standing
 from solon.constitution.library import resolve
 from solon.data.records import Metric
 from solon.errors import StageIncomplete
+from solon.evaluation.base import Measured
 from solon.evaluation.items import read_items
 from solon.evaluation.win_rate import WinRate
 from solon.ledger import Ledger
@@ -62,13 +63,13 @@ def compare(
         if not runs:
             raise StageIncomplete(f"no entry got to its end: {'; '.join(f'{n}: {w}' for n, w in failures.items())}")
         comparison = _compared(opened, entries, run_dir, runs, failures)
-        _forget_figures(run_dir)
-        write(comparison, run_dir)  # first: whatever becomes of the judges, what was trained is compared
-        if each_two and len(runs) > 1:
-            last = {name: own[-1] for name, own in runs.items()}
-            stands, left_out = asyncio.run(_standings(opened, last, progress))
-            update = {"standings": stands, "warnings": (*comparison.warnings, *left_out)}
-            comparison = comparison.model_copy(update=update)
+        try:
+            if each_two and len(runs) > 1:
+                last = {name: own[-1] for name, own in runs.items()}
+                stands, left_out = asyncio.run(_standings(opened, last, progress))
+                update = {"standings": stands, "warnings": (*comparison.warnings, *left_out)}
+                comparison = comparison.model_copy(update=update)
+        finally:  # whatever becomes of the judges, what was trained is compared
             write(comparison, run_dir)
     return comparison
 
@@ -83,7 +84,7 @@ def _compared(
     """All but what judges say of each two."""
     last = {name: own[-1] for name, own in runs.items()}
     metrics = {name: done.summary.metrics for name, done in last.items()}
-    items: dict[str, Items] = {name: read_items(done.run_dir) for name, done in last.items()}
+    items: dict[str, Measured] = {name: read_items(done.run_dir) for name, done in last.items()}
     sides = tuple(_side(entry, runs.get(entry.name, ()), run_dir, failures) for entry in entries)
     return Comparison(
         name=opened.name,
@@ -97,12 +98,6 @@ def _compared(
         same_data=_same_data(runs),
         warnings=tuple(_warnings(last, sides)),
     )
-
-
-def _forget_figures(run_dir: Path) -> None:
-    """Removes curves of what was compared here before."""
-    for drawn in (run_dir / "figures").glob("*.svg"):
-        drawn.unlink()
 
 
 def _runs(entry: Entry, run_dir: Path) -> tuple[Done, ...]:

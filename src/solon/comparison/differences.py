@@ -8,15 +8,12 @@ from typing import cast
 
 from solon.comparison.record import UNTRAINED, Tested
 from solon.data.records import Metric
-from solon.evaluation.base import Both
+from solon.evaluation.base import Both, Measured
 from solon.evaluation.paired import Held, paired_means, paired_shares
 from solon.report.rows import part_of, wanted
 from solon.statistics.estimates import RESAMPLES
 from solon.statistics.holm import holm
 from solon.statistics.spread import sign_flip
-
-Items = Mapping[str, Mapping[str, Both]]
-"""For each metric of one run its items, by their ids."""
 
 
 def wholes(metrics: Sequence[Metric]) -> list[Metric]:
@@ -35,7 +32,7 @@ def _stands(name: str, names: Collection[str]) -> bool:
     return not part or bool(wanted(name) and not wanted(name.removesuffix(f"/{part}")))
 
 
-def between(metrics: Mapping[str, Sequence[Metric]], items: Mapping[str, Items]) -> tuple[Tested, ...]:
+def between(metrics: Mapping[str, Sequence[Metric]], items: Mapping[str, Measured]) -> tuple[Tested, ...]:
     """Every two entries on every metric that both have items of, each with the p-value that is left after correction.
 
     Holm's correction is for all of them at once, but that metrics with a better and a worse are one family and those
@@ -61,7 +58,7 @@ def between(metrics: Mapping[str, Sequence[Metric]], items: Mapping[str, Items])
 
 
 def against_untrained(
-    metrics: Mapping[str, Sequence[Metric]], items: Mapping[str, Items] | None = None
+    metrics: Mapping[str, Sequence[Metric]], items: Mapping[str, Measured] | None = None
 ) -> tuple[Tested, ...]:
     """Each entry's own tests against the policy that it began with, corrected as ``between``.
 

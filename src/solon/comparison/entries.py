@@ -15,18 +15,9 @@ from solon.plugins.registry import kinds
 from solon.recipe import OF_ALL_PHASES, Opened, Recipe, validated
 from solon.trainers.base import Trainer
 
-OF_ALL_ENTRIES = (
-    *OF_ALL_PHASES[:-1],
-    "compare",
-    "constitution",
-    "prompts",
-    "candidates",
-    "dataset",
-    "evaluate",
-    "seed",
-)
-"""Keys that no entry states for itself: what differs in them could not be told from what the trainers did."""
 _OF_A_PHASE = ("prompts", "candidates", "dataset", "evaluate")
+OF_ALL_ENTRIES = (*(key for key in OF_ALL_PHASES if key != "phases"), *_OF_A_PHASE, "constitution", "seed")
+"""Keys that no entry states for itself: what differs in them could not be told from what the trainers did."""
 _TAKEN = ("untrained", "figures", "previous")
 """What is called so already, in a comparison or in its folder."""
 

@@ -25,13 +25,14 @@ from solon.comparison.tables import (
     standing_tables,
 )
 from solon.comparison.words import headline, sentences
-from solon.data.artifacts import atomic, write_json
+from solon.data.artifacts import write_json
 from solon.errors import MissingExtra
 from solon.report.curves import CURVES, inline
 from solon.report.html import environment, hash_of, template
 from solon.report.markdown import bullets, escaped, fenced, small_table
 from solon.report.tables import Table
 from solon.report.text import one_line, shorten_paths, visible
+from solon.report.write import write_figures, write_page
 
 _MOST_LINES = 80
 _MOST_DOUBTS = 8
@@ -50,20 +51,11 @@ def write(comparison: Comparison, run_dir: Path) -> list[Path]:
         drawn = figures(comparison.finished)
     except MissingExtra as error:
         note = str(error)
-    files = {
-        "comparison.html": html(comparison, drawn, note),
-        "comparison.md": markdown(comparison, drawn),
-        **{f"figures/{name}.svg": svg for name, svg in drawn.items()},
-    }
-    written = [run_dir / "comparison.json"]
-    write_json(written[0], comparison)
-    for name, text in files.items():
-        path = run_dir / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as partial:
-            partial.write_text(text, encoding="utf-8", newline="\n")
-        written.append(path)
-    return written
+    data, page, text = (run_dir / f"comparison.{end}" for end in ("json", "html", "md"))
+    write_json(data, comparison)
+    write_page(page, html(comparison, drawn, note))
+    write_page(text, markdown(comparison, drawn))
+    return [data, page, text, *write_figures(run_dir / "figures", drawn)]
 
 
 def html(comparison: Comparison, drawn: Mapping[str, str], note: str = "") -> str:

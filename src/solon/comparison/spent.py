@@ -17,6 +17,7 @@ from solon.recipe import Recipe
 from solon.report.reading import read_json
 from solon.report.summary import Summary
 from solon.report.wording import counted
+from solon.stages.train import DATASET_OF
 from solon.trainers.gradient import GradientTrainer
 from solon.trainers.memory import ONLINE
 from solon.trainers.prompted import PromptTrainer
@@ -100,8 +101,6 @@ def _rows(run: Done) -> int:
     trainer, built = run.recipe.train, run.summary.built
     if trainer is None or built is None:
         return 0
-    if isinstance(trainer, PromptTrainer):
-        return built.prompts.train if built.prompts is not None else 0
     split = built.datasets.get(_dataset(run))
     return split.train if split is not None else 0
 
@@ -111,14 +110,11 @@ _ROWS_OF = {"preference": "pair", "unpaired": "answer", "sft": "demonstration", 
 
 def _learned(run: Done) -> str:
     """What a training learned from, in words."""
-    trainer = run.recipe.train
-    name = "prompts" if isinstance(trainer, PromptTrainer) else _dataset(run)
-    return counted(_rows(run), _ROWS_OF.get(name, "row"))
+    return counted(_rows(run), _ROWS_OF.get(_dataset(run), "row"))
 
 
 def _dataset(run: Done) -> str:
-    consumed = run.recipe.train.consumes.__name__ if run.recipe.train is not None else ""
-    return {"Preference": "preference", "Rating": "unpaired", "Demonstration": "sft"}.get(consumed, "")
+    return DATASET_OF.get(run.recipe.train.consumes, "") if run.recipe.train is not None else ""
 
 
 def _tokens(run: Done) -> Iterator[int | None]:

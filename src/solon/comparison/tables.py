@@ -11,7 +11,7 @@ from solon.comparison.words import before, of, trainers_of
 from solon.data.records import Metric
 from solon.report.rows import part_of, wanted
 from solon.report.tables import Table
-from solon.report.wording import counted, dollars, label, number, p_value, short, span
+from solon.report.wording import counted, dollars, label, number, p_value, short, with_interval
 
 _MOST_PARTS = 8
 
@@ -79,8 +79,8 @@ def quality_table(comparison: Comparison) -> Table:
     rows = [
         (
             f"{'· ' if line.part else ''}{line.title}",
-            _value(line.untrained.metric),
-            *(f"{_value(cell.metric)}{signs[cell.verdict]}" for cell in line.cells),
+            with_interval(line.untrained.metric),
+            *(f"{with_interval(cell.metric)}{signs[cell.verdict]}" for cell in line.cells),
             count([cell.metric for cell in line.cells]),
         )
         for line in quality(comparison)
@@ -127,7 +127,7 @@ def standing_tables(comparison: Comparison) -> Iterator[Table]:
         rows = [
             (
                 one.name,
-                "–" if one.name == UNTRAINED else _value(one.beats_untrained),
+                "–" if one.name == UNTRAINED else with_interval(one.beats_untrained),
                 *(number(one.points[other.name].value) if other.name in one.points else "–" for other in own),
                 f"{one.beats_untrained.n:,}",
             )
@@ -175,13 +175,6 @@ def _seconds(seconds: float) -> str:
 
 def _gib(gib: float) -> str:
     return f"{gib:.2f} GiB" if gib else "–"
-
-
-def _value(metric: Metric | None) -> str:
-    if metric is None:
-        return "–"
-    interval = span(metric)
-    return f"{number(metric.value, metric.unit)} [{interval}]" if interval else number(metric.value, metric.unit)
 
 
 def families(tests: Sequence[Tested]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from solon.comparison.differences import wholes
 from solon.comparison.record import UNTRAINED, Comparison, Side, Tested
@@ -10,7 +10,7 @@ from solon.data.records import Metric
 from solon.report.headline import FIRST
 from solon.report.rows import is_win_rate, wanted
 from solon.report.text import one_line, shorten_paths
-from solon.report.wording import counted, dollars, label, lower_first, number, p_value, span
+from solon.report.wording import counted, dollars, label, listed, lower_first, number, p_value, with_interval
 
 _MOST_NAMED = 4
 
@@ -65,7 +65,7 @@ def _main(comparison: Comparison) -> Iterator[str]:
         return
     unit, untrained = told[0][1].unit, before(comparison, name)
     began = f"{number(untrained.value, unit)} untrained; " if untrained is not None else ""
-    each = ", ".join(f"{entry} {_with_interval(metric)}" for entry, metric in told)
+    each = ", ".join(f"{entry} {with_interval(metric)}" for entry, metric in told)
     ns = {metric.n for _, metric in told}
     many = f"{min(ns):,}" if len(ns) == 1 else f"{min(ns):,} to {max(ns):,}"
     yield f"{label(name)} (n {many}): {began}{each}."
@@ -107,7 +107,7 @@ def _others(comparison: Comparison) -> Iterator[str]:
         more = f"; and {len(better) - _MOST_NAMED} more in the table" if len(better) > _MOST_NAMED else ""
         parts.append(f"Elsewhere entries differ beyond chance in {said}{more}")
     if neutral:
-        parts.append(f"{'They' if better else 'Entries'} differ in {_listed(neutral)}, where neither way is better")
+        parts.append(f"{'They' if better else 'Entries'} differ in {listed(neutral)}, where neither way is better")
     yield f"{'. '.join(parts) or 'In no other metric that was tested do two entries differ beyond chance'}."
 
 
@@ -132,7 +132,7 @@ def _standings(comparison: Comparison) -> Iterator[str]:
     for name, own in comparison.standings.items():
         ranked = sorted((one for one in own if one.name != UNTRAINED), key=lambda one: -one.beats_untrained.value)
         if len(ranked) > 1:
-            each = ", ".join(f"{one.name} {_with_interval(one.beats_untrained)}" for one in ranked)
+            each = ", ".join(f"{one.name} {with_interval(one.beats_untrained)}" for one in ranked)
             yield (
                 f"With each two compared by the judge ({lower_first(label(name))}), the chance to be preferred to the "
                 f"untrained policy, fitted to all comparisons: {each}."
@@ -165,7 +165,7 @@ def _cost(comparison: Comparison) -> Iterator[str]:
 def _alarms(comparison: Comparison) -> Iterator[str]:
     raised = [(side.name, list(side.alarms)) for side in comparison.finished if side.alarms]
     if raised:
-        yield f"Alarms were raised while {_listed([f'{name} trained ({_listed(own)})' for name, own in raised])}."
+        yield f"Alarms were raised while {listed([f'{name} trained ({listed(own)})' for name, own in raised])}."
 
 
 def _caution(comparison: Comparison) -> Iterator[str]:
@@ -187,22 +187,13 @@ def _size(tested: Tested) -> str:
     """How far apart, whichever way, and how sure that is; of a win rate over the untrained policy what it is."""
     metric, p = tested.difference, f", {p_value(tested.adjusted)}" if tested.adjusted is not None else ""
     if is_win_rate(metric.name) and tested.other == UNTRAINED:
-        return f"{_with_interval(metric)}{p}"
+        return f"{with_interval(metric)}{p}"
     sign = -1 if metric.value < 0 else 1
     low, high = sorted((sign * metric.low, sign * metric.high))
     unit = "points" if metric.unit == "share" else metric.unit if metric.unit in ("nats", "tokens") else ""
     scale, digits = (100, 1) if metric.unit == "share" else (1, 1 if unit else 2)
     ends = " to ".join(f"{scale * end:.{digits}f}".replace("-", "−") for end in (low, high))
     return f"{scale * abs(metric.value):.{digits}f}{f' {unit}' if unit else ''} [{ends}]{p}"
-
-
-def _with_interval(metric: Metric) -> str:
-    interval = span(metric)
-    return f"{number(metric.value, metric.unit)} [{interval}]" if interval else number(metric.value, metric.unit)
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def headline(comparison: Comparison) -> str:

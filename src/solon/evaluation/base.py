@@ -19,6 +19,8 @@ Keeping: TypeAlias = Callable[[str, Sequence[Mapping[str, Any]]], None]
 """A name, and rows of JSON values."""
 Both: TypeAlias = tuple[bool | float | None, bool | float | None]
 """An item's number before and after, or whether something holds of it; ``None`` where it could not be measured."""
+Measured: TypeAlias = Mapping[str, Mapping[str, Both]]
+"""For each metric of a run its items, by their ids."""
 Each: TypeAlias = Callable[[str, Sequence[tuple[str, Both]]], None]
 """The name of a metric, and for each of its items an id and both numbers."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from solon.data.artifacts import read_jsonl
 from solon.data.records import Noun
-from solon.evaluation.base import Both
+from solon.evaluation.base import Both, Measured
 
 
 class Item(Noun):
@@ -40,7 +40,7 @@ class Items:
             yield {"item": item, "values": {name: list(both) for name, both in values.items()}}
 
 
-def read_items(run_dir: Path) -> Mapping[str, Mapping[str, Both]]:
+def read_items(run_dir: Path) -> Measured:
     """The items of each metric of a run, by their ids; empty where none were kept.
 
     Raises:

@@ -9,12 +9,11 @@ from typing import Any, Literal
 
 import yaml
 
-from solon.data.records import Metric
 from solon.report.markdown import escaped, fenced
 from solon.report.rows import Row, rows
 from solon.report.summary import Summary, Trained
 from solon.report.text import excerpt, one_line, shorten_paths
-from solon.report.wording import label, number, p_value, span
+from solon.report.wording import label, p_value, with_interval
 
 Form = Literal["full", "lora", "merged"]
 _RECIPE = 20_000  # characters
@@ -104,16 +103,15 @@ def _measured(table: Sequence[Row]) -> str:
     lines = ["| metric | before [95%] | after [95%] | test | n |", "|---|---|---|---|--:|"]
     for row in table:
         after = row.pair if row.after is None else row.after
-        cells = (label(row.name), _value(row.before), _value(after), p_value(row.p_value), f"{row.metrics[-1].n:,}")
+        cells = (
+            label(row.name),
+            with_interval(row.before),
+            with_interval(after),
+            p_value(row.p_value),
+            f"{row.metrics[-1].n:,}",
+        )
         lines.append(f"| {' | '.join(map(escaped, cells))} |")
     return "\n".join(["On prompts held out from training.", "", *lines])
-
-
-def _value(metric: Metric | None) -> str:
-    if metric is None:
-        return "–"
-    interval = span(metric)
-    return number(metric.value, metric.unit) + (f" [{interval}]" if interval else "")
 
 
 def _training(trained: Trained) -> str:

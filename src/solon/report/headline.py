@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from solon.report.rows import Row, rows
 from solon.report.summary import Summary, Trained
-from solon.report.wording import counted, label, lower_first, number
+from solon.report.wording import counted, label, listed, lower_first, number
 
 FIRST = ("compliance", "win_rate", "rating", "toxicity", "unsafe", "accuracy")
 """Metrics that lead, what weighs most first."""
@@ -23,7 +23,7 @@ def headline(summary: Summary) -> str:
         return _trained(summary.trained)
     if summary.built is not None:
         datasets = [counted(split.train + split.test, f"{name} row") for name, split in summary.built.datasets.items()]
-        return f"{_listed(datasets) or 'No rows at all'} built; nothing is trained yet."
+        return f"{listed(datasets) or 'No rows at all'} built; nothing is trained yet."
     if summary.labeled is not None:
         return f"{counted(summary.labeled.judgments, 'judgment')} made; no dataset is built yet."
     if summary.sampled is not None:
@@ -78,10 +78,6 @@ def _moved(row: Row, before: str, after: str) -> str:
 
 def _went(before: str, after: str) -> str:
     return f"stayed at {after}" if before == after else f"went from {before} to {after}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _items(row: Row) -> str:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from pydantic import Field, NonNegativeInt
 
 from solon.data.artifacts import read_jsonl
 from solon.data.records import Completion, Prompt
-from solon.evaluation.base import Both, Decoding
+from solon.evaluation.base import Both, Decoding, Measured
 from solon.report.labeled import Part
 from solon.report.rows import is_win_rate, less_is_better, neither_is_better, wanted
-
-Items: TypeAlias = Mapping[str, Mapping[str, Both]]
-"""For each metric its items, by their ids."""
 
 STRONGLY_IMPROVED, STRONGLY_DEGRADED = 0.3, -0.2
 """Beyond these a change of a number between 0 and 1 counts as a strong one; of a loss less is enough."""
@@ -77,7 +72,7 @@ def is_yes_no(both: Both) -> bool:
     return isinstance(both[0], bool) or isinstance(both[1], bool)
 
 
-def read_examples(run_dir: Path, items: Items) -> tuple[Example, ...]:
+def read_examples(run_dir: Path, items: Measured) -> tuple[Example, ...]:
     """The held-out answers. A policy may be evaluated without any (``lm_eval`` only), so the file may be missing.
 
     Raises:
@@ -89,7 +84,7 @@ def read_examples(run_dir: Path, items: Items) -> tuple[Example, ...]:
     return tuple(_with_items(example, items) for example in read_jsonl(path, Example))
 
 
-def _with_items(example: Example, items: Items) -> Example:
+def _with_items(example: Example, items: Measured) -> Example:
     mine = example.prompt.id
     # where sampled answers are shown, what was measured of greedy ones is not about them
     found = {
@@ -100,7 +95,7 @@ def _with_items(example: Example, items: Items) -> Example:
     return example.model_copy(update={"changes": {**example.changes, **found}}) if found else example
 
 
-def moved(items: Items) -> tuple[Moved, ...]:
+def moved(items: Measured) -> tuple[Moved, ...]:
     """One record a metric of numbers that has a good direction, in the order of the metrics."""
     found = []
     for name, known in items.items():

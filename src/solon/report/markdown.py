@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from solon.data.records import Metric
 from solon.report.alarm_facts import alarm_tables
 from solon.report.curves import CURVES
 from solon.report.distrust import distrust
@@ -21,7 +20,7 @@ from solon.report.summary import Summary
 from solon.report.tables import Table
 from solon.report.text import excerpt, one_line, shorten_paths, visible
 from solon.report.watched import watched
-from solon.report.wording import change, counted, label, number, p_value, span
+from solon.report.wording import change, counted, label, p_value, with_interval
 
 _SHOWN = 2
 _TEXT = 1200
@@ -101,15 +100,8 @@ def _table(table: Sequence[Row]) -> Iterator[str]:
         metric = row.metrics[-1]
         n = f"{metric.n:,}" + (f" (+{metric.failed:,} failed)" if metric.failed else "")
         after = row.pair if row.after is None else row.after
-        cells = (label(row.name), _value(row.before), _value(after), change(row), p_value(row.p_value), n)
+        cells = (label(row.name), with_interval(row.before), with_interval(after), change(row), p_value(row.p_value), n)
         yield _cells(cells)
-
-
-def _value(metric: Metric | None) -> str:
-    if metric is None:
-        return "–"
-    interval = span(metric)
-    return f"{number(metric.value, metric.unit)} [{interval}]" if interval else number(metric.value, metric.unit)
 
 
 def _examples(found: Sequence[Group]) -> Iterator[str]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from markupsafe import Markup, escape
 
-from solon.data.artifacts import atomic
 from solon.report.headline import headline
-from solon.report.html import environment
+from solon.report.html import environment, hash_of, template
 from solon.report.rows import Row, rows
 from solon.report.summary import summarise
+from solon.report.write import write_page
 
 _PAGE = """\
 <!doctype html>
@@ -56,7 +53,7 @@ def write_phases(run_dir: Path, phases: Sequence[Path]) -> Path:
     """
     summaries = [summarise(folder) for folder in phases]
     said = [headline(summary) for summary in summaries]
-    style = files("solon.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    style = template("report.css")
     sections = Markup().join(
         Markup(_PHASE).format(  # noqa: S704 - our own
             number=number,
@@ -67,7 +64,7 @@ def write_phases(run_dir: Path, phases: Sequence[Path]) -> Path:
         for number, (folder, sentence) in enumerate(zip(phases, said, strict=True), 1)
     )
     page = Markup(_PAGE).format(  # noqa: S704 - our own
-        hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
+        hash=hash_of(style),
         name=run_dir.absolute().name,
         style=Markup(style),  # noqa: S704 - our own
         last=said[-1],
@@ -75,8 +72,7 @@ def write_phases(run_dir: Path, phases: Sequence[Path]) -> Path:
         numbers=_numbers(phases[-1].name, rows(summaries[-1].metrics)),
     )
     path = run_dir / "report.html"
-    with atomic(path) as partial:
-        partial.write_text(page, encoding="utf-8", newline="\n")
+    write_page(path, page)
     return path
 
 

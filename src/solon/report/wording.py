@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from solon.data.records import Metric, Usage
 from solon.report.labeled import Share
@@ -70,6 +70,19 @@ def span(metric: Metric) -> str:
     if not (math.isfinite(metric.low) and math.isfinite(metric.high)) or metric.low == metric.high:
         return ""
     return f"{_bare(metric.low, metric.unit)} to {_bare(metric.high, metric.unit)}"
+
+
+def with_interval(metric: Metric | None) -> str:
+    """A number with its 95 % interval, where it has one: ``98.0% [96.5 to 98.9]``; a dash where there is none."""
+    if metric is None:
+        return "–"
+    interval = span(metric)
+    return f"{number(metric.value, metric.unit)} [{interval}]" if interval else number(metric.value, metric.unit)
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Words in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def share_of(measured: Share) -> str:

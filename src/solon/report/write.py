@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -75,27 +75,33 @@ def write_report(run_dir: Path, formats: Collection[Format] = USUAL) -> list[Pat
             note = str(error)
     written = [page_of(run_dir, each) for each in FORMATS if each in formats]
     if "md" in formats:
-        written += _write_figures(run_dir / "figures", drawn)
-        _write(page_of(run_dir, "md"), markdown(summary, drawn))
+        written += write_figures(run_dir / "figures", drawn)
+        write_page(page_of(run_dir, "md"), markdown(summary, drawn))
     if "html" in formats:
-        _write(page_of(run_dir, "html"), html(summary, drawn, note))
+        write_page(page_of(run_dir, "html"), html(summary, drawn, note))
     if "json" in formats:
         write_json(page_of(run_dir, "json"), plain(summary))
     return written
 
 
-def _write_figures(folder: Path, drawn: dict[str, str]) -> list[Path]:
+def write_figures(folder: Path, drawn: Mapping[str, str]) -> list[Path]:
+    """Writes the curves by their names, and removes those of an earlier training; returns the files."""
     written = []
     for curve in CURVES:
         path = folder / f"{curve.name}.svg"
         if curve.name in drawn:
-            _write(path, drawn[curve.name])
+            write_page(path, drawn[curve.name])
             written.append(path)
         else:
-            path.unlink(missing_ok=True)  # of an earlier training run
+            path.unlink(missing_ok=True)
     return written
 
 
-def _write(path: Path, text: str) -> None:
+def write_page(path: Path, text: str) -> None:
+    """Writes a page whole, or leaves what was there.
+
+    Raises:
+        StorageError: the disk is full or not writable.
+    """
     with atomic(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")

@@ -32,7 +32,7 @@ class Strengths:
 
     def beats(self, one: int, other: int) -> float:
         """P(option ``one`` beats option ``other``), in (0, 1); .5 against itself."""
-        return _logistic(self.log[one] - self.log[other])
+        return logistic(self.log[one] - self.log[other])
 
     def shares(self) -> tuple[float, ...]:
         """For each option the share of the others that it is expected to beat, in (0, 1); .5 when it is alone."""
@@ -117,16 +117,16 @@ def _derivatives(
 ) -> tuple[list[float], list[list[float]]]:
     """The gradient, and the negated matrix of second derivatives."""
     n = len(log)
-    gradient = [prior * (1 - 2 * _logistic(at)) for at in log]
+    gradient = [prior * (1 - 2 * logistic(at)) for at in log]
     # strengths are told by their differences: 1/n everywhere fixes their sum at 0 where the prior does not
     information = [[0.0 if prior else 1 / n] * n for _ in range(n)]
     for i in range(n):
-        share = _logistic(log[i])
+        share = logistic(log[i])
         information[i][i] += 2 * prior * share * (1 - share)
         for j in range(i + 1, n):
             met = wins[i][j] + wins[j][i]
             if met > 0:
-                share = _logistic(log[i] - log[j])
+                share = logistic(log[i] - log[j])
                 gradient[i] += wins[i][j] - met * share
                 gradient[j] -= wins[i][j] - met * share
                 weight = met * share * (1 - share)
@@ -154,7 +154,8 @@ def _solved(matrix: list[list[float]], right: list[float]) -> list[float]:
     return solution
 
 
-def _logistic(value: float) -> float:
+def logistic(value: float) -> float:
+    """1 / (1 + exp(-value)), without overflow."""
     return 1 / (1 + math.exp(-value)) if value >= 0 else 1 - 1 / (1 + math.exp(value))
 
 

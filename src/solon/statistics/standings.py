@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from solon.errors import MissingExtra
-from solon.statistics.bradley_terry import PRIOR, Strengths, bradley_terry
+from solon.statistics.bradley_terry import PRIOR, Strengths, bradley_terry, logistic
 from solon.statistics.estimates import Estimate
 
 _LEAST = 0.1
@@ -60,7 +60,7 @@ def standings(options: int, prompts: Sequence[Sequence[Met]], *, prior: float = 
     fitted = bradley_terry(_wins(options, told), prior=prior)
     information, scores = np.zeros((options, options)), np.zeros((len(told), options))
     for option, log in enumerate(fitted.log):
-        share = 1 / (1 + math.exp(-log))
+        share = logistic(log)
         information[option, option] += 2 * prior * share * (1 - share)
     for row, met in enumerate(told):
         for one, other, points in met:
@@ -83,7 +83,7 @@ def standings(options: int, prompts: Sequence[Sequence[Met]], *, prior: float = 
         half = quantile * math.sqrt(variance)
         apart = fitted.log[option] - fitted.log[0]
         method = f"Bradley-Terry, {len(told)} prompts as clusters"
-        found.append(Estimate(_logistic(apart), _logistic(apart - half), _logistic(apart + half), method))
+        found.append(Estimate(logistic(apart), logistic(apart - half), logistic(apart + half), method))
     return Standings(tuple(found), fitted)
 
 
@@ -99,7 +99,3 @@ def _wins(options: int, prompts: Sequence[Sequence[Met]]) -> list[list[float]]:
             wins[one][other] += points
             wins[other][one] += 1 - points
     return wins
-
-
-def _logistic(value: float) -> float:
-    return 1 / (1 + math.exp(-value)) if value >= 0 else 1 - 1 / (1 + math.exp(value))
