@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
 from solon.ledger.budgets import Budgets
+from solon.ledger.checksums import REPLIES, checksum
 from solon.ledger.owners import Owners
-from solon.ledger.reading import reply_of
+from solon.ledger.reading import reply_of, texts_of
 from solon.ledger.rows import Answered, Call, Doubted, Dropped, Elsewhere, Known, NoRoom, Outcome, Sent, Ticket
 
 Single: TypeAlias = Sent | Answered | Dropped | Doubted
@@ -31,7 +32,7 @@ INSERT INTO sent (key, model, run, stage, request, reserved_nano_usd, budgets, o
 """
 _SEND_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"
 
-_ANSWER_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ANSWER_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class Groups:
 
     def _answer(self, answered: Sequence[Answered]) -> list[Known]:
         now = time.time()
-        rows = [
+        given = [
             (
                 one.call.key,
                 self._model(one.call),
@@ -110,6 +111,7 @@ class Groups:
             )
             for one in answered
         ]
+        rows = [(*row, checksum(row)) for row in given]
         written = 0
         for some in _chunks(rows):
             statement = _insert("INSERT INTO replies VALUES", _ANSWER_ROW, len(some)) + " ON CONFLICT (key) DO NOTHING"
@@ -146,7 +148,7 @@ class Groups:
     def _replies(self, keys: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
         for some in _chunks(keys):
-            found.update(self._db.execute(_among("SELECT key, reply FROM replies WHERE key", len(some)), some))
+            found.update(texts_of(self._db.execute(_among(f"{REPLIES} WHERE key", len(some)), some)))
         return found
 
     def _before(self, keys: Sequence[str]) -> tuple[Counter[str], set[str]]:

@@ -11,6 +11,30 @@ import os
 import secrets
 from pathlib import Path
 
+from solon.ledger.log import beside
+
+
+def owners_of(ledger: Path) -> Path:
+    """The folder of lock files beside a ledger."""
+    return beside(ledger, "-owners")
+
+
+def anybody_has(ledger: Path) -> bool:
+    """Whether a process that is alive has the ledger open, as far as solon's locks tell. Changes nothing."""
+    folder = owners_of(ledger)
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+    return False
+
 
 class Owners:
     """The folder of lock files beside a ledger, and this process's own lock in it."""

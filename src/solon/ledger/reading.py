@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
 from solon.data.records import Usage
+from solon.ledger.checksums import REPLIES, check
 from solon.ledger.owners import Owners
-from solon.ledger.rows import NANO, Batch, Call, Doubt, Entry, Total
+from solon.ledger.rows import NANO, Batch, Call, Doubt, Entry, Total, id_of
 from solon.models.base import Reply, Request
 
 _ROWS_AT_ONCE = 500
 
-_REPLY = "SELECT reply FROM replies WHERE key = ?"
+_REPLY = f"{REPLIES} WHERE key = ?"
 
 _ENTRIES = """
-SELECT r.key, r.run, r.stage, m.name, m.description, r.request, r.reply, r.nano_usd, r.sent_at, r.replied_at
-FROM replies r JOIN models m ON m.id = r.model
-WHERE (:run IS NULL OR r.run = :run) AND (:stage IS NULL OR r.stage = :stage)
-ORDER BY r.rowid
+SELECT replies.*, name, description
+FROM replies JOIN models ON models.id = replies.model
+WHERE (:run IS NULL OR run = :run) AND (:stage IS NULL OR stage = :stage)
+ORDER BY replies.rowid
 """
 
 _OPEN_CALLS = """
@@ -46,11 +48,9 @@ WHERE :run IS NULL OR b.run = :run
 ORDER BY b.id
 """
 
-_HAS_REPLIES = """
-SELECT 1 FROM replies JOIN models m ON m.id = replies.model WHERE m.description = ? LIMIT 1
-"""
+_HAS_REPLIES = "SELECT 1 FROM replies WHERE model = ? LIMIT 1"
 
-_KNOWN = "SELECT 1 FROM models WHERE description = ?"
+_KNOWN = "SELECT 1 FROM models WHERE id = ?"
 
 _SUMS = """
 SELECT m.name, COUNT(*), SUM(input_tokens), SUM(output_tokens), SUM(cached_tokens), SUM(nano_usd)
@@ -76,15 +76,26 @@ def request_of(text: str) -> Request:
 
 def find(connection: sqlite3.Connection, key: str) -> Reply | None:
     """The reply to one call."""
-    row = connection.execute(_REPLY, (key,)).fetchone()
-    return None if row is None else reply_of(row[0])
+    for _, text in texts_of(connection.execute(_REPLY, (key,))):
+        return reply_of(text)
+    return None
+
+
+def texts_of(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, str]]:
+    """The key and the text of each reply that ``REPLIES`` finds. ``Changed`` where one is not what was written."""
+    for row in rows:
+        check(row)
+        yield row[0], row[5]
 
 
 def entries(connection: sqlite3.Connection, run: str | None, stage: str | None) -> Iterator[Entry]:
     """All replies in the order in which they were recorded, a few hundred in memory at a time."""
     cursor = connection.execute(_ENTRIES, {"run": run, "stage": stage})
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        for key, of_run, of_stage, model, description, request, reply, cost, sent_at, replied_at in rows:
+        for row in rows:
+            *written, model, description = row
+            check(written)
+            key, _, of_run, of_stage, request, reply, _, _, _, cost, sent_at, replied_at = written[:12]
             yield Entry(
                 key=key,
                 run=of_run,
@@ -165,13 +176,12 @@ def batches(connection: sqlite3.Connection, owners: Owners, run: str | None) -> 
 
 def knows(connection: sqlite3.Connection, description: str) -> bool:
     """Whether the model of that description was ever asked."""
-    return connection.execute(_KNOWN, (description,)).fetchone() is not None
+    return connection.execute(_KNOWN, (id_of(description),)).fetchone() is not None
 
 
 def has_replies(connection: sqlite3.Connection, description: str) -> bool:
     """Whether the model of that description ever replied."""
-    row = connection.execute(_HAS_REPLIES, (description,)).fetchone()
-    return row is not None
+    return connection.execute(_HAS_REPLIES, (id_of(description),)).fetchone() is not None
 
 
 def totals(connection: sqlite3.Connection, doubts: list[Doubt], run: str | None) -> list[Total]:

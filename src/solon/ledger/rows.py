@@ -16,10 +16,23 @@ from solon.models.base import ChatModel, Reply, Request
 
 NANO = 1_000_000_000
 
+UNKNOWN = "{}"
+"""The description of a model of which a damaged ledger held only the id, until the model is asked again."""
+
 
 def nano(usd: float) -> int:
     """US dollars as whole nano-dollars, rounded up."""
     return math.ceil(round(usd * NANO, 3))
+
+
+def id_of(description: str) -> str:
+    """The name of a model's description: the first 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(description.encode("ascii")).hexdigest()[:16]
+
+
+def key_of(description: str, request: str) -> str:
+    """The key of a call: the hash of the canonical JSON of the pair, put together from its two halves."""
+    return sha256_of(f'{{"model":{description},"request":{request}}}'.encode("ascii"))
 
 
 class Call(NamedTuple):
@@ -43,7 +56,7 @@ class Call(NamedTuple):
     @property
     def description_id(self) -> str:
         """16 hexadecimal digits that name the description."""
-        return hashlib.sha256(self.description.encode("ascii")).hexdigest()[:16]
+        return id_of(self.description)
 
     @classmethod
     def of(
@@ -52,9 +65,7 @@ class Call(NamedTuple):
         """The call of ``model`` with ``request``; pass ``description`` where it is known already, it is not cheap."""
         described = canonical(model.describe()) if description is None else description
         asked = request.written()
-        # the canonical JSON of the pair is put together from its two halves, each of which is needed by itself too
-        key = sha256_of(f'{{"model":{described},"request":{asked}}}'.encode("ascii"))
-        return cls(key, model.name, described, asked, run, stage)
+        return cls(key_of(described, asked), model.name, described, asked, run, stage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from solon.data.whole import remedy_of
 from solon.errors import StorageError
+from solon.ledger.checksums import first_changed
+from solon.ledger.log import beside, is_broken
+from solon.ledger.owners import anybody_has
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x534F4C4E  # "SOLN": tells a ledger from anybody else's SQLite file
-DAMAGED = "is damaged or no ledger; it is left as it is: restore it from a backup, or name another ledger"
 PAGES_IN_LOG = 4000  # 32 MB
 CACHE_KIB = 8_000
 PAGE_BYTES = 8192
@@ -82,7 +86,12 @@ ALTER TABLE sent ADD COLUMN batch INTEGER REFERENCES batches (id);
 CREATE INDEX sent_by_batch ON sent (batch) WHERE batch IS NOT NULL;
 """
 
-STEPS = (TABLES, BATCHES)
+CHECKSUMS = """
+-- of the row: solon.ledger.checksums; NULL in rows of an older solon
+ALTER TABLE replies ADD COLUMN checksum INTEGER;
+"""
+
+STEPS = (TABLES, BATCHES, CHECKSUMS)
 """What brings a ledger from each version to the next; from 0, an empty file. None of them takes anything away."""
 
 
@@ -93,32 +102,53 @@ def storage(path: Path, safe: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "") or ""
-        if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and "WRITE" in name):
+        if name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
             what = "the disk is full or a quota is used up: free some space and run the same command again"
         elif name.startswith("SQLITE_BUSY"):
-            what = f"another process has kept it locked for {PATIENCE_S:.0f} s: end that process, or use another ledger"
+            what = f"another process has kept it locked for {PATIENCE_S:g} s: end that process, or use another ledger"
         elif is_damage(error):
-            what = f"it {DAMAGED}"
+            what = f"it {damaged(path)}"
         elif name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_CANTOPEN")):
             what = "it cannot be written: check the permissions of the file and of its folder"
         else:
             what = "SQLite gave up"
         raise StorageError(f"ledger {path}: {what} ({error}). {safe}") from error
     except OSError as error:
-        raise StorageError(f"ledger {path}: {error.strerror or error}. {safe}") from error
+        remedy = remedy_of(error.errno)
+        raise StorageError(f"ledger {path}: {error.strerror or error}{remedy}. {safe}") from error
+
+
+def damaged(path: Path) -> str:
+    """What to say of a damaged ledger, and what to do."""
+    return (
+        f"is damaged or no ledger; it is left as it is: `{salvage_command(path)}` writes what is sound of it into a "
+        "new one; or restore it from a backup, with no -wal beside it but that of the backup, or name another ledger"
+    )
+
+
+def salvage_command(path: Path) -> str:
+    """What to type."""
+    return shlex.join(["solon", "ledger", "salvage", str(path), "--to", "NEW"])
 
 
 def is_damage(error: BaseException | None) -> bool:
     """Whether SQLite has found the file damaged."""
     name = getattr(error, "sqlite_errorname", "") or ""
-    return isinstance(error, sqlite3.Error) and name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+    # what was text and is none any more has no name
+    damage = name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "Could not decode to UTF-8" in str(error)
+    return isinstance(error, sqlite3.Error) and damage
+
+
+def make_folders(path: Path) -> None:
+    """Makes the folders that ``path`` shall lie in, with mode 0700. What exists keeps the mode it has."""
+    for folder in reversed(path.parents):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_private(path: Path) -> None:
     """Makes missing folders with mode 0700 and a missing file with 0600. What exists keeps the mode it has."""
-    for folder in reversed(path.parents):
-        if not folder.exists():
-            folder.mkdir(mode=0o700, exist_ok=True)
+    make_folders(path)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
@@ -134,44 +164,86 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def prepare(connection: sqlite3.Connection, path: Path, *, sealed: bool) -> None:
-    """Checks that the file is a sound ledger, brings that of an older version up to date, makes an empty file one.
+def inspect(path: Path, *, sealed: bool) -> None:
+    """Checks that a file is a sound ledger, or empty. Whatever is found, file and log stay byte for byte as they are.
 
     Args:
-        connection: to it.
-        path: names it in messages.
+        path: the file.
         sealed: whether it is known to be sound, and need not be read through.
 
     Raises:
         StorageError: it is somebody else's file, damaged, or of a newer solon.
     """
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-    if application != APPLICATION_ID and tables:
-        raise StorageError(f"{path} is a SQLite file, and not a ledger of solon: name another file")
-    if not sealed:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise StorageError(f"ledger {path} {DAMAGED} ({verdict})")
+    if not path.stat().st_size:
+        return
+    # not while others write: they have looked, and a frame may be half written
+    if not anybody_has(path) and is_broken(path) and not anybody_has(path):
+        raise StorageError(f"ledger {path} {damaged(path)} (a change in its log is not what was written)")
+    with closing(_reading(path)) as connection:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        version = _version(connection)
+        if application != APPLICATION_ID and tables:
+            raise StorageError(f"{path} is a SQLite file, and not a ledger of solon: name another file")
+        _refuse_newer(path, version)
+        if not sealed:
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if verdict == "ok" and version > STEPS.index(CHECKSUMS):
+                verdict = first_changed(connection) or "ok"
+            if verdict != "ok":
+                first = verdict.removeprefix("*** in database main ***").strip()
+                raise StorageError(f"ledger {path} {damaged(path)} ({first})")
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads, so that no log is written into the file when it is closed."""
+    # where there is no log, one that could write clears away what it needs itself
+    log = beside(path, "-wal")
+    mode = "ro" if log.exists() and log.stat().st_size else "rw"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=PATIENCE_S)
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Brings a sound ledger of an older version up to date; makes an empty file one. ``path`` names it in messages.
+
+    Raises:
+        StorageError: it is of a newer solon; or of an older one, and a process has it open.
+    """
     _use_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        version = _version(connection)
+        if 0 < version < VERSION and anybody_has(path):
+            # an older solon could not record a reply any more that it has paid
+            raise StorageError(
+                f"ledger {path} was written by an older solon, and a process that is alive has it open: "
+                "let it end, or name another ledger"
+            )
         if version < VERSION:
             for statement in "".join(STEPS[version:]).split(";\n"):
                 if statement.strip():
                     connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
-        elif version > VERSION:
-            raise StorageError(
-                f"ledger {path} was written by a newer solon (schema {version}, this one knows {VERSION}): "
-                "upgrade solon, or name another ledger"
-            )
+        _refuse_newer(path, version)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _refuse_newer(path: Path, version: int) -> None:
+    if version > VERSION:
+        raise StorageError(
+            f"ledger {path} was written by a newer solon (schema {version}, this one knows {VERSION}): "
+            "upgrade solon, or name another ledger"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """Of the schema that the file has."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -11,6 +11,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from solon.ledger.log import beside
+
 SMALL_BYTES = 16_000_000
 """A file of no more is checked whenever it is opened: that takes a tenth of a second, and file systems do not tell the
 times of two changes apart that are a few milliseconds from each other."""
@@ -22,9 +24,21 @@ def is_sealed(path: Path) -> bool:
     if state is None or path.stat().st_size <= SMALL_BYTES:
         return False
     try:
-        return _beside(path, "-sealed").read_text("ascii") == state
+        return beside(path, "-sealed").read_text("ascii") == state
     except (OSError, ValueError):
         return False
+
+
+def is_emptied(path: Path) -> bool:
+    """Whether the file is empty and held something when it was closed the last time."""
+    return path.is_file() and not path.stat().st_size and beside(path, "-sealed").exists()
+
+
+def is_log_alone(path: Path) -> bool:
+    """Whether there is a log of what was committed, and no ledger that it belongs to. SQLite would delete it."""
+    log = beside(path, "-wal")
+    # the log first: who makes a new ledger writes into the file before there is anything in its log
+    return log.is_file() and bool(log.stat().st_size) and not (path.exists() and path.stat().st_size)
 
 
 def seal(path: Path) -> None:
@@ -34,20 +48,20 @@ def seal(path: Path) -> None:
         # without it the next process has to check, and that is all
         with (
             contextlib.suppress(OSError),
-            open(_beside(path, "-sealed"), "w", encoding="ascii", opener=_private) as file,
+            open(beside(path, "-sealed"), "w", encoding="ascii", opener=_private) as file,
         ):
             file.write(state)
 
 
 def unseal(path: Path) -> None:
-    """The ledger has turned out to be damaged: whoever opens it next shall see that at once."""
+    """What was said of the file holds no more: it has turned out to be damaged, or it is another one."""
     with contextlib.suppress(OSError):
-        _beside(path, "-sealed").unlink(missing_ok=True)
+        beside(path, "-sealed").unlink(missing_ok=True)
 
 
 def _state(path: Path) -> str | None:
     """How the file is; ``None`` as long as changes stand in a log beside it: somebody has it open, or was killed."""
-    log = _beside(path, "-wal")
+    log = beside(path, "-wal")
     try:
         if log.exists():
             return None
@@ -56,11 +70,6 @@ def _state(path: Path) -> str | None:
         return None if log.exists() else f"{now.st_size} {now.st_mtime_ns} {now.st_ctime_ns}\n"
     except OSError:
         return None
-
-
-def _beside(path: Path, ending: str) -> Path:
-    real = path.resolve()  # as SQLite does to find its log
-    return real.with_name(real.name + ending)
 
 
 def _private(path: str, flags: int) -> int:

@@ -16,10 +16,11 @@ from typing import Self
 
 from solon.errors import StorageError
 from solon.ledger import reading
-from solon.ledger.owners import Owners
+from solon.ledger.log import beside
+from solon.ledger.owners import Owners, owners_of
 from solon.ledger.rows import Batch, Call, Change, Doubt, Entry, Outcome, Ticket, Total
-from solon.ledger.schema import connect, is_damage, make_private, prepare, storage
-from solon.ledger.seal import is_sealed, seal, unseal
+from solon.ledger.schema import connect, inspect, is_damage, make_private, prepare, salvage_command, storage
+from solon.ledger.seal import is_emptied, is_log_alone, is_sealed, seal, unseal
 from solon.ledger.writing import Writer
 from solon.models.base import Reply
 
@@ -47,13 +48,26 @@ class Ledger:
         if path.is_dir():
             raise StorageError(f"ledger {path} is a folder: name a file, such as {path / 'ledger.sqlite'}")
         with storage(path, "Nothing was changed"):
+            if is_log_alone(path):
+                raise StorageError(
+                    f"ledger {path} is {'empty' if path.exists() else 'gone'}, and what it held last stands in the log "
+                    f"beside it: put the file back, or salvage the log (`{salvage_command(path)}`), or delete "
+                    f"{beside(path, '-wal')} to begin a new one"
+                )
+            if is_emptied(path):
+                raise StorageError(
+                    f"ledger {path} is empty, and was not when it was closed: restore it from a backup, or delete it "
+                    "to begin a new one"
+                )
+            if not path.exists():
+                unseal(path)
             make_private(path)
-            sealed = is_sealed(path)
+            inspect(path, sealed=is_sealed(path))
             writer = connect(path)
             try:
-                prepare(writer, path, sealed=sealed)
+                prepare(writer, path)
                 reader = connect(path)
-                owners = Owners(path.with_name(path.name + "-owners"))
+                owners = Owners(owners_of(path))
                 owners.sweep()
             except BaseException:
                 writer.close()

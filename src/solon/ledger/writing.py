@@ -10,10 +10,12 @@ from typing import assert_never
 
 from solon.ledger.batches import BatchWriter
 from solon.ledger.budgets import Budgets
+from solon.ledger.checksums import checksum
 from solon.ledger.groups import Groups
 from solon.ledger.owners import Owners
 from solon.ledger.reading import find
 from solon.ledger.rows import (
+    UNKNOWN,
     Answered,
     Call,
     Change,
@@ -38,7 +40,12 @@ INSERT INTO sent (key, model, run, stage, request, reserved_nano_usd, budgets, o
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)
 """
 
-_ANSWER = "INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+_ANSWER = "INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+
+_MODEL = """
+INSERT INTO models VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description WHERE models.description = ?
+"""
 
 _BEFORE = """
 SELECT s.owner, s.doubtful, b.label FROM sent s LEFT JOIN batches b ON b.id = s.batch WHERE s.key = ?
@@ -135,7 +142,8 @@ class Writer:
             self.settle(answered.ticket, spent=answered.cost)
         tokens = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
         about = (call.key, self.model(call), call.run, call.stage, call.request, answered.text)
-        row = self._db.execute(_ANSWER, (*about, *tokens, answered.cost, answered.sent_at, time.time()))
+        given = (*about, *tokens, answered.cost, answered.sent_at, time.time())
+        row = self._db.execute(_ANSWER, (*given, checksum(given)))
         if row.rowcount:
             return Known(answered.reply)
         first = find(self._db, call.key)
@@ -154,6 +162,6 @@ class Writer:
         if known is not None:
             return known
         name = call.description_id
-        self._db.execute("INSERT OR IGNORE INTO models VALUES (?, ?, ?)", (name, call.model, call.description))
+        self._db.execute(_MODEL, (name, call.model, call.description, UNKNOWN))
         self._models[call.description] = name
         return name
