@@ -1,7 +1,12 @@
 # make quickstart   install, then constitution to report on tiny models
 # make test         all tests
 # make check        format, lint, strict types, fast tests: before every commit
+# make reliability  faults, kills, hostile input and secrets at full size; writes docs/results/reliability.md
+# make audit        hashes and .pth files of what is installed, known vulnerabilities, licences
+# make pins         supply/*.txt anew: every package of CI with its hashes; UPGRADE=1 takes the newest that fit
+# make docs         the site, into site/
 # make unsloth-tests  the tests of Unsloth and of 4-bit weights, in an environment of their own
+# make interchange-tests  what is converted, read by Axolotl, LLaMA-Factory, OpenRLHF and distilabel themselves
 # make gpu-wheels   what a GPU machine without network lacks, into build/gpu-wheels
 # make gpu-check    there: the trainers on Llama 3.1 8B's shape, in nine minutes
 PYTHON ?= python3
@@ -10,7 +15,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: quickstart test check format models clean unsloth-tests gpu-wheels gpu-check
+.PHONY: quickstart test check reliability audit pins lint format docs reference linkcheck models clean unsloth-tests interchange-tests gpu-wheels gpu-check
 .DELETE_ON_ERROR:
 
 quickstart: .venv/.installed
@@ -19,15 +24,40 @@ quickstart: .venv/.installed
 test: .venv/.installed-dev
 	$(BIN)/pytest -n 2 --dist worksteal
 
-check: .venv/.installed-dev
+check: lint
+	$(BIN)/pytest -n 2 -m "not slow and not gpu"
+
+reliability: .venv/.installed-dev build/fuzz/.installed
+	$(BIN)/python benchmarks/reliability.py --write
+
+audit: .venv/.installed-dev build/supply/.installed
+	$(BIN)/python supply/audit.py
+
+pins: build/supply/.installed
+	build/supply/bin/python supply/pins.py $(if $(UPGRADE),--upgrade)
+
+lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 -m "not slow and not gpu"
 
 format: .venv/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+SPHINX := $(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --nitpicky --quiet --conf-dir docs/building
+
+docs: .venv/.installed-docs
+	$(SPHINX) --doctree-dir build/doctrees . site
+	@echo "site/index.html"
+
+# the pages of docs/reference that are written from the code
+reference: .venv/.installed-docs
+	PYTHONPATH=docs/building $(BIN)/python -m reference
+
+# asks every address outside that a page names; needs a network
+linkcheck: .venv/.installed-docs
+	$(SPHINX) --builder linkcheck --doctree-dir build/doctrees . build/linkcheck
 
 # builds the tiny models of quickstart, detox, rlvr, rlaif_llama and constitutional_ai again, from nothing: some minutes of CPU
 models: .venv/.installed
@@ -49,6 +79,24 @@ $(UNSLOTH)/.installed: constraints.txt | .venv/.installed-dev
 	echo "import site; site.addsitedir('$$($(call purelib,.venv))')" > "$$($(call purelib,$(UNSLOTH)))/beneath.pth"
 	$(UNSLOTH)/bin/pip install --quiet --no-deps -c constraints.txt unsloth unsloth_zoo bitsandbytes
 	@touch $@
+
+INTERCHANGE := build/interchange
+
+interchange-tests: $(INTERCHANGE)/.installed
+	$(INTERCHANGE)/bin/python -m pytest tests/interchange
+
+# as for Unsloth; of what these libraries depend on only what their readers of data import
+$(INTERCHANGE)/.installed: tests/interchange/requirements.txt | .venv/.installed-dev
+	$(BIN)/python -m venv --clear $(INTERCHANGE)
+	echo "import site; site.addsitedir('$$($(call purelib,.venv))')" > "$$($(call purelib,$(INTERCHANGE)))/beneath.pth"
+	$(INTERCHANGE)/bin/pip install --quiet --no-deps -r tests/interchange/requirements.txt
+	@touch $@
+
+# fuzzing guided by coverage, for which there are not packages for every Python: without them its tests are skipped
+build/fuzz/.installed: pyproject.toml constraints.txt | .venv/.installed-dev
+	$(BIN)/python -m venv --clear build/fuzz
+	echo "import site; site.addsitedir('$$($(call purelib,.venv))')" > "$$($(call purelib,build/fuzz))/beneath.pth"
+	build/fuzz/bin/pip install --quiet --no-deps -c constraints.txt atheris && touch $@ || echo "atheris is not to be had here"
 
 GPU_WHEELS ?= build/gpu-wheels
 # the version of Python on the GPU machine, if it is another than here, and of its torch's CUDA
@@ -73,6 +121,25 @@ gpu-check:
 
 .venv/.installed-dev: .venv/.installed
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# for CI, in place of the three others: the same versions, and no file that is not in the lists
+.venv/.installed-ci: pyproject.toml supply/requirements.txt supply/build.txt supply/cpu.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --require-hashes --no-deps -r supply/build.txt
+	$(BIN)/pip install --quiet --require-hashes --no-deps -r supply/cpu.txt || { echo "no build of torch for CPUs is \
+	at hand: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu has it"; exit 1; }
+	$(BIN)/pip install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517 -r supply/requirements.txt
+	$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation -e .
+	$(BIN)/pip check
+	@touch .venv/.installed .venv/.installed-dev .venv/.installed-docs $@
+
+build/supply/.installed: supply/tools.txt
+	$(PYTHON) -m venv --clear build/supply
+	build/supply/bin/pip install --quiet --require-hashes --no-deps -r supply/tools.txt
+	@touch $@
+
+.venv/.installed-docs: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
 	@touch $@
 
 clean:
