@@ -1,4 +1,4 @@
-r"""Files of a run: written whole or not at all, the same bytes for the same content, errors with their place.
+r"""JSON in the files of a run: the same bytes for the same content, errors with their place.
 
 Text is UTF-8. JSON is written as it is, not as ASCII escapes, with one exception: half of a surrogate pair, which UTF-8
 cannot hold and which some servers send, becomes its own escape (``\ud83d``) and is read back as it was.
@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
@@ -20,104 +18,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from solon.errors import DataError, Problem, StorageError
+from solon.data.strict_json import Unusable, lines_of, loads, too_large
+from solon.data.whole import atomic
+from solon.errors import DataError, Problem
 
 T = TypeVar("T", bound=BaseModel)
-
-_STORAGE = {
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR,
-    errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT,
-}  # fmt: skip
-
-
-# ---------------------------------------------------------------- whole or not at all
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Gives a temporary file's path beside ``path`` to write to; it takes the place of ``path`` when the block ends.
-
-    The content is on the disk before the rename: after a crash ``path`` holds all of the old or all of the new. The
-    temporary file has one name a target, so what a killed run leaves behind is overwritten by the next; writers
-    of the same path at the same time are kept apart by the lock on the run directory.
-
-    Raises:
-        StorageError: the disk is full or not writable; what was at ``path`` is still there.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    with _storage(path, partial, path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield partial
-            _sync(partial)
-            partial.replace(path)
-            _sync(path.parent)
-        except BaseException:
-            _remove(partial)
-            raise
-
-
-@contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """As ``atomic``, for a folder: gives an empty folder beside ``path``, which replaces ``path`` when the block ends.
-
-    A folder cannot be exchanged in one step: a crash between the two renames leaves no folder at ``path`` rather than a
-    mixture, and the stage that writes it runs again. Files written inside through ``atomic`` are on the disk by then.
-
-    Raises:
-        StorageError: the disk is full or not writable; what was at ``path`` is still there.
-    """
-    partial, previous = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.previous")
-    with _storage(path, partial, previous, path.parent):
-        _remove(partial)
-        partial.mkdir(parents=True)
-        try:
-            yield partial
-            _remove(previous)
-            if path.exists():
-                path.rename(previous)
-            try:
-                partial.rename(path)
-            except OSError:
-                if previous.exists():
-                    previous.rename(path)
-                raise
-            _sync(path.parent)
-            _remove(previous)
-        except BaseException:
-            _remove(partial)
-            raise
-
-
-@contextmanager
-def _storage(path: Path, *ours: Path) -> Iterator[None]:
-    """Names an error of the disk by the file that was to be written. Errors about other files pass."""
-    try:
-        yield
-    except OSError as error:
-        about_us = error.filename is None or Path(os.fsdecode(error.filename)) in {path, *ours, *path.parents}
-        if error.errno not in _STORAGE or not about_us:
-            raise
-        reason = os.strerror(error.errno)
-        raise StorageError(f"cannot write {path}: {reason}; what was there before is untouched") from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-# ---------------------------------------------------------------- JSON
 
 
 # made once: json.dumps makes one for each call when its settings are not the default
@@ -200,17 +105,21 @@ def write_jsonl(path: Path, records: Iterable[BaseModel]) -> int:
     return written
 
 
-def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+def json_lines(path: Path, *, numbers_only: bool = True) -> Iterator[tuple[int, Any]]:
     """Each line's number (from 1) with its value, or with the ``Problem`` that keeps it from being read.
 
-    Blank lines are skipped, and so is a byte order mark.
+    Blank lines are skipped, and so is a byte order mark. A line of more than ``strict_json.MAX_ROW`` bytes is a problem
+    and is not held. ``NaN`` and ``Infinity`` are problems too, unless ``numbers_only`` is false.
 
     Raises:
         DataError: there is no such file, or it cannot be read at all.
     """
     with opened(path) as file:
         # bytes, because only "\n" ends a line: str.splitlines would also break at U+2028
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(lines_of(file), 1):
+            if line is None:
+                yield number, too_large(f"{path}:{number}")
+                continue
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
@@ -221,7 +130,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
             if not text.strip():
                 continue
             try:
-                yield number, json.loads(text.rstrip())
+                yield number, loads(text.rstrip(), numbers_only=numbers_only)
             except (ValueError, RecursionError) as error:
                 column = f":{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
                 yield number, Problem(f"{path}:{number}{column}", why_not_json(error))
@@ -264,6 +173,8 @@ def why_not_json(error: ValueError | RecursionError) -> str:
         return f"not valid JSON: {_lower_first(error.msg).removesuffix(' at').removesuffix(' starting')}"
     if isinstance(error, RecursionError):
         return "not usable JSON: nested too deeply"
+    if isinstance(error, Unusable):
+        return f"not usable JSON: {error}"
     return "not usable JSON: a number has more digits than can be read"
 
 

@@ -135,7 +135,7 @@ def _gathered(source: str | Path, columns: CandidateColumns, index: Path) -> Ite
                 continue
             seen.update(dict.fromkeys(row.values))
             ours = ours or _is_ours(row.values)
-            candidates = _candidates_of(row, columns)
+            candidates = candidates_of(row, columns)
             if isinstance(candidates, Problem):
                 problems.append(candidates)
             else:
@@ -157,7 +157,8 @@ def _is_ours(values: Mapping[str, Any]) -> bool:
     return isinstance(values.get("prompt"), dict) and "completions" in values
 
 
-def _candidates_of(row: Row, columns: CandidateColumns) -> Candidates | Problem:
+def candidates_of(row: Row, columns: CandidateColumns) -> Candidates | Problem:
+    """The prompt and the responses in a row, or what is wrong with it."""
     if _is_ours(row.values):
         try:
             return Candidates.model_validate(row.values)

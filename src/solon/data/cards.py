@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import assert_never
 
-import yaml
-
 from solon.data.building import Counts
+from solon.data.front_matter import front_matter
 from solon.data.kinds import DROPPED, KINDS, Build, Kind, Side
 from solon.data.records import Constitution
 
+_TAGS = ("solon", "constitutional-ai", "rlaif")
 _USE = {
     "preference": "DPO, IPO, ORPO, SimPO, reward models",
     "unpaired": "KTO",
@@ -46,16 +46,17 @@ class Facts:
     seed: int
 
 
-def card(built: Counts, facts: Facts, columns: Mapping[Kind, Sequence[tuple[str, str]]]) -> str:
+def card(built: Counts, facts: Facts, columns: Mapping[Kind, Sequence[tuple[str, str]]], folder: Path) -> str:
     """The card as Markdown with YAML front matter.
 
     Args:
         built: what is in the datasets, in numbers.
         facts: what made them.
         columns: for each kind, the names and meanings of its columns.
+        folder: where the datasets are, written to their ends.
     """
     sections = [
-        _front_matter(built),
+        front_matter(_TAGS, _present(built), folder),
         f"# Datasets made under {_inline(facts.constitution.name)}\n",
         _origin(built, facts),
         _rows(built),
@@ -70,21 +71,6 @@ def _present(built: Counts) -> dict[Kind, dict[Side, int]]:
     """Kinds with rows, and of those the splits with rows."""
     splits = {kind: {split: n for split, n in rows.items() if n} for kind, rows in built.rows.items()}
     return {kind: rows for kind, rows in splits.items() if rows}
-
-
-def _front_matter(built: Counts) -> str:
-    configs = [
-        {
-            "config_name": kind,
-            **({"default": True} if number == 0 else {}),
-            "data_files": [{"split": split, "path": f"{kind}/{split}.parquet"} for split in rows],
-        }
-        for number, (kind, rows) in enumerate(_present(built).items())
-    ]
-    front: dict[str, object] = {"tags": ["solon", "constitutional-ai", "rlaif"]}
-    if configs:
-        front["configs"] = configs
-    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n"
 
 
 def _origin(built: Counts, facts: Facts) -> str:

@@ -8,6 +8,7 @@ gone when the block ends.
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from solon.data.records import Record
+from solon.data.whole import remedy_of
 from solon.errors import StorageError
 
 CACHE_KIB = 4096
@@ -64,7 +66,9 @@ class Groups:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.unlink(missing_ok=True)
-            connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
+            where = ":memory:" if path is None else path
+            # by one thread at a time: in a notebook a stage's loop has a thread of its own
+            connection = sqlite3.connect(where, isolation_level=None, check_same_thread=False)
         try:
             with _storage(path):
                 for statement in (*_SETTINGS, "BEGIN", *_TABLES):
@@ -148,4 +152,6 @@ def _storage(path: Path | None) -> Iterator[None]:
     try:
         yield
     except (sqlite3.OperationalError, OSError) as error:
-        raise StorageError(f"cannot write {path}, which gathers what belongs together: {error}") from error
+        full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+        remedy = remedy_of(errno.ENOSPC if full else getattr(error, "errno", None))
+        raise StorageError(f"cannot write {path}, which gathers what belongs together: {error}{remedy}") from error

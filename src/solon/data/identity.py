@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
 from json.encoder import encode_basestring_ascii
 from types import NoneType
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
+
+from solon.data.showing import line_of, table_of
 
 # made once: json.dumps makes one for each call when its settings are not the default
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
@@ -95,6 +97,14 @@ class Noun(BaseModel):
 
     # what is no number stays what it is: pydantic would write null
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What is worth reading on a line: ``solon.data.showing`` says."""
+        return line_of(self)
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows in place of the line, where a table says more."""
+        return table_of(self)
 
 
 class Record(Noun):

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
-from solon.data.artifacts import atomic, atomic_folder
 from solon.data.building import Datasets
 from solon.data.cards import Facts, card
 from solon.data.kinds import KINDS, Kind, Side
 from solon.data.parquet import Rows, writing_parquet
 from solon.data.records import Demonstration, Preference, Prompt, Rating
 from solon.data.tasks import PROMPTS
+from solon.data.whole import atomic, atomic_folder
 from solon.errors import StorageError
 
 if TYPE_CHECKING:
@@ -142,6 +142,6 @@ def write_datasets(datasets: Datasets, out: Path, facts: Facts) -> None:
                     files[kind, side] = open_files.enter_context(writing_parquet(path, schema(kind)))
                 files[kind, side].write(row(record))
         columns = {kind: [(column.name, column.meaning) for column in COLUMNS[kind]] for kind in KINDS}
-        text = card(datasets.counted(), facts, columns)
+        text = card(datasets.counted(), facts, columns, partial)
         with atomic(partial / "README.md") as readme:
             readme.write_bytes(text.encode("utf-8", "backslashreplace"))

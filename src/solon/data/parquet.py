@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from solon.data.artifacts import atomic
+from solon.data.whole import atomic
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,14 +12,15 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple, TextIO, assert_never
 
 from solon.data import hub
 from solon.data.artifacts import json_lines, opened, sha256_of, unreadable, why_not_json, wrong_encoding
+from solon.data.parquet_rows import parquet_rows
+from solon.data.strict_json import MAX_ROW, loads, too_large
 from solon.errors import DataError, Problem
 
-_READ_AT_ONCE = 1024
-_FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 
 class Row(NamedTuple):
@@ -62,10 +63,10 @@ def _files(path: Path) -> list[Path]:
         if not path.exists():
             raise DataError([Problem(str(path), "there is no such file", _similar(path))])
         return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _FORMATS and file.is_file())
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in FORMATS and file.is_file())
     files = [file for file in files if not file.name.startswith((".", "_"))]
     if not files:
-        raise DataError([Problem(str(path), f"the folder holds no file that ends in {_one_of(_FORMATS)}")])
+        raise DataError([Problem(str(path), f"the folder holds no file that ends in {_one_of(FORMATS)}")])
     return files
 
 
@@ -85,7 +86,7 @@ def _file_rows(path: Path) -> Iterator[Row | Problem]:
             what = (
                 f"files that end in {suffix!r} are not read" if suffix else "the file has no ending that says its kind"
             )
-            raise DataError([Problem(str(path), what, f"it may be {_one_of(_FORMATS)}")])
+            raise DataError([Problem(str(path), what, f"it may be {_one_of(FORMATS)}")])
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row | Problem]:
@@ -95,7 +96,7 @@ def _jsonl_rows(path: Path) -> Iterator[Row | Problem]:
 
 def _json_rows(path: Path) -> Iterator[Row | Problem]:
     try:
-        items = json.loads(_text(path))
+        items = loads(_text(path))
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}:{error.colno}"
         remedy = "one object a line is JSON Lines: name it .jsonl"
@@ -118,12 +119,12 @@ def _row(where: str, value: Any) -> Row | Problem:
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row | Problem]:
     # one field may hold a whole conversation; the limit is the process's, so it is put back
-    limit = csv.field_size_limit(2**31 - 1)
+    limit = csv.field_size_limit(MAX_ROW)
     line = 1
     reader = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            reader = csv.reader(_lines(file), delimiter=delimiter, strict=True)
             header: list[str] | None = None
             for cells in reader:
                 where, line = f"{path}:{line}", reader.line_num + 1
@@ -138,6 +139,8 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row | Problem]:
                     yield Problem(where, f"{len(cells)} fields in a row, and the header names {len(header)} columns")
                 else:
                     yield Row(where, {name: cell or None for name, cell in zip(header, cells, strict=True)})
+    except _TooLong:
+        yield too_large(f"{path}:{line}")
     except csv.Error as error:
         yield Problem(f"{path}:{reader.line_num if reader else line}", f"not valid CSV: {error}")
     except UnicodeDecodeError:
@@ -146,6 +149,17 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row | Problem]:
         raise unreadable(path, error) from error
     finally:
         csv.field_size_limit(limit)
+
+
+class _TooLong(Exception):
+    """A line of a CSV file that is longer than a row may be."""
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    while line := file.readline(MAX_ROW + 1):
+        if len(line) > MAX_ROW:
+            raise _TooLong
+        yield line
 
 
 def _first_that_is_no_text(path: Path) -> Problem:
@@ -161,7 +175,10 @@ def _first_that_is_no_text(path: Path) -> Problem:
 
 def _text(path: Path) -> str:
     with opened(path) as file:
-        content = file.read()
+        content = file.read(MAX_ROW + 1)
+    if len(content) > MAX_ROW:
+        remedy = "as JSON Lines (.jsonl), one object a line, a file may be of any size"
+        raise DataError([Problem(str(path), f"the file is larger than {MAX_ROW // 1_000_000} MB", remedy)])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -169,19 +186,8 @@ def _text(path: Path) -> str:
 
 
 def _parquet_rows(path: Path) -> Iterator[Row | Problem]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=_READ_AT_ONCE):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path}: row {number}", values)
-    except (pa.ArrowException, OSError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise DataError([Problem(str(path), f"not a readable Parquet file: {first_line}")]) from error
+    for number, values in enumerate(parquet_rows(path), 1):
+        yield values if isinstance(values, Problem) else Row(f"{path}: row {number}", values)
 
 
 def _similar(path: Path) -> str:

@@ -10,13 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from solon.data.artifacts import atomic, atomic_folder
+from solon.data.front_matter import front_matter
 from solon.data.kinds import SIDES, Side
 from solon.data.parquet import Rows, writing_parquet
 from solon.data.records import Constitution, Prompt, Task
 from solon.data.split import is_held_out
+from solon.data.whole import atomic, atomic_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,15 +68,16 @@ def write_tasks(
                 side: Side = "test" if is_held_out(task.prompt, held_out, seed) else "train"
                 if side not in files:
                     path = partial / PROMPTS / f"{side}.parquet"
-                    files[side] = open_files.enter_context(writing_parquet(path, _schema()))
-                files[side].write(_row(task))
+                    files[side] = open_files.enter_context(writing_parquet(path, schema()))
+                files[side].write(row(task))
                 counts[side] += 1
         with atomic(partial / "README.md") as readme:
-            readme.write_text(_card(counts, constitution, held_out, seed), "utf-8")
+            readme.write_text(_card(counts, constitution, held_out, seed, partial), "utf-8")
     return counts
 
 
-def _schema() -> pa.Schema:
+def schema() -> pa.Schema:
+    """The Parquet schema of the dataset."""
     import pyarrow as pa
 
     conversation = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
@@ -85,7 +85,8 @@ def _schema() -> pa.Schema:
     return pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
 
 
-def _row(task: Task) -> dict[str, Any]:
+def row(task: Task) -> dict[str, Any]:
+    """A prompt as the row that TRL reads."""
     return {
         "prompt": [{"role": message.role, "content": message.content} for message in task.prompt.messages],
         "topic": task.prompt.topic,
@@ -95,12 +96,11 @@ def _row(task: Task) -> dict[str, Any]:
     }
 
 
-def _card(counts: dict[Side, int], constitution: Constitution, held_out: float, seed: int) -> str:
-    files = [{"split": side, "path": f"{PROMPTS}/{side}.parquet"} for side, rows in counts.items() if rows]
-    front = {"tags": ["solon", "rlaif"], "configs": [{"config_name": PROMPTS, "default": True, "data_files": files}]}
+def _card(counts: dict[Side, int], constitution: Constitution, held_out: float, seed: int, folder: Path) -> str:
+    front = front_matter(("solon", "rlaif"), {PROMPTS: [side for side, rows in counts.items() if rows]}, folder)
     name = " ".join(constitution.name.replace("`", "'").split())
     lines = [
-        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---",
+        front.removesuffix("\n"),
         f"# Prompts to be answered under {name}\n",
         f"- Constitution: {name}, `{constitution.id}`",
         f"- Split: {held_out:g} of the prompts held out, seed {seed}",

@@ -7,7 +7,7 @@ the data into problems at file:line:column, in words, all of them at once. ``dum
 
 from solon.document.place import Document, Loc, in_order
 from solon.document.problems import problems_of
-from solon.document.reading import load, parse, read, text_of
+from solon.document.reading import load, parse, plain_of, read, text_of
 from solon.document.writing import dump
 
-__all__ = ["Document", "Loc", "dump", "in_order", "load", "parse", "problems_of", "read", "text_of"]
+__all__ = ["Document", "Loc", "dump", "in_order", "load", "parse", "plain_of", "problems_of", "read", "text_of"]

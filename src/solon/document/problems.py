@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,8 @@ from solon.document.place import Document, Loc, in_order
 from solon.document.words import EXPECTED, in_words
 from solon.errors import InputError, Problem
 
+_KEYS = "the keys here are "
+
 
 def problems_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Problem]:
     """Every error of a failed ``model.model_validate(document.data)``, at file:line:column and in words.
@@ -22,7 +24,17 @@ def problems_of(error: ValidationError, document: Document, model: type[BaseMode
     offered. An error whose ``ctx["error"]`` is a ``ValidationError`` or an ``InputError`` is taken apart; for the
     former, ``ctx["model"]`` may name the class that was validated.
     """
-    return in_order(_problems(error, document, _Root(model, ())))
+    return list(_each_list_once(in_order(_problems(error, document, _Root(model, ())))))
+
+
+def _each_list_once(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The same keys are not listed at every place where another one stands."""
+    listed: set[str] = set()
+    for problem in problems:
+        hint, _, keys = problem.remedy.partition(_KEYS)
+        yield replace(problem, remedy=hint.rstrip()) if keys in listed else problem
+        if keys:
+            listed.add(keys)
 
 
 @dataclass(frozen=True)
@@ -122,5 +134,5 @@ def _nearest(key: str, valid: list[str]) -> str:
     near = difflib.get_close_matches(key, valid, n=1)
     hints = [f"did you mean {near[0]!r}?"] if near else []
     if valid:
-        hints.append(f"the keys here are {', '.join(valid)}")
+        hints.append(f"{_KEYS}{', '.join(valid)}")
     return " ".join(hints)

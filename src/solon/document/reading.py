@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from solon.document import json_tree, yaml_tree
 from solon.document.place import Document, in_order
@@ -57,6 +57,18 @@ def parse(
     return document, in_order(problems)
 
 
+def plain_of(text: str) -> Any:
+    """What a text of somebody else's says, such as the front matter of a card, as plain data.
+
+    A second value under one key is left aside. ``None`` where nothing can be read: no YAML, an object tag, or more or
+    deeper than a document may hold, its aliases and merges expanded.
+    """
+    try:
+        return parse(text, "")[0].data if len(text) <= MAX_BYTES else None
+    except InputError:
+        return None
+
+
 def text_of(path: str | Path, *, error: type[InputError] = InputError) -> str:
     """The text of a UTF-8 file, without its byte-order mark, line ends as they are."""
     path = Path(path)
@@ -72,7 +84,8 @@ def text_of(path: str | Path, *, error: type[InputError] = InputError) -> str:
         reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
         raise error([Problem(name, f"the file cannot be read: {reason}")]) from None
     if len(raw) > MAX_BYTES:
-        raise error([Problem(name, f"the file is larger than {MAX_BYTES // 1_000_000} MB")])
+        what = f"the file is larger than {MAX_BYTES // 1_000_000} MB, and is not read"
+        raise error([Problem(name, what, "keep prompts and responses in files of data, and name those here")])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as cause:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from solon.data.records import Candidates, Constitution, Judgment, Question, Scored
 from solon.errors import SolonError
 from solon.labelers.base import Account, Label, Labeler, Revise
+from solon.labelers.boundary import answered
 from solon.labelers.cascade_account import CascadeAccount
 from solon.labelers.votes import (
     VOTING_OPTIONS,
@@ -91,12 +92,12 @@ class Cascade(Labeler):
             PluginError: a labeler gave what is no verdict.
             ModelRejected, ModelDown: a judge is not there; the stage stops.
         """
-        cheap, *other = await asyncio.gather(*(self.first.label(order) for order in _orders(question)))
+        cheap, *other = await asyncio.gather(*(answered(self.first, order) for order in _orders(question)))
         names = told_apart((self.first.name, self.then.name))
         doubt, cheap = self.doubt(cheap, *other), cast_by(names[0], cheap)
         if doubt is None:
             return question.judged(cheap.outcome, labeler=self.name, rationale=cheap.rationale, votes=(cheap,))
-        expensive = cast_by(names[1], await self.then.label(question))
+        expensive = cast_by(names[1], await answered(self.then, question))
         scored(expensive)  # what is no verdict must not become one
         return question.judged(
             expensive.outcome, labeler=self.name, rationale=expensive.rationale, votes=(cheap, expensive)

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from solon.data.records import Failed
 from solon.labelers.check_kinds import CheckKind, Run, Verdict, short
+from solon.labelers.code_relations import holds
 from solon.labelers.code_tests import AssertTest, Case, asserts_of, cases_of
 from solon.labelers.fences import fenced_blocks
 from solon.sandbox.programs.plain import equals, shown
@@ -113,10 +114,14 @@ class CodeCheck(CheckKind):
         if "error" in claim:
             return f"assert {test.source}: {_words(claim['error'])}"
         try:
-            if equals(claim["value"], test.expected):
+            if test.relation is not None:
+                passed = holds(test.relation, claim["value"])
+            else:
+                passed = equals(claim["value"], test.expected) is not test.differs
+            if passed:
                 return None
-        except (ValueError, RecursionError, OverflowError):
-            return f"assert {test.source}: gives what is no value"
+        except (ValueError, RecursionError, ArithmeticError, TypeError):
+            return f"assert {test.source}: gives what is no {'value' if test.relation is None else 'number'}"
         return f"assert {test.source}: is {shown(claim['value'])}"
 
     async def _printed(self, code: str, case: Case, run: Run) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from solon.labelers.code_relations import taken_apart
 from solon.plugins.base import Settings
 
 _SHOWN = 70
@@ -31,6 +32,8 @@ class AssertTest:
         truth: whether its truth is asked for, and not its value. What is compared with a value that the code could know
             is only as good as the code's word.
         expected: the value, or ``True``.
+        differs: whether the value must be another than that.
+        relation: what must hold of the value, a tuple of numbers, in place of being equal (see ``code_relations``).
         source: the test, short, for people.
     """
 
@@ -39,6 +42,8 @@ class AssertTest:
     truth: bool
     expected: Any
     source: str
+    relation: str | None = None
+    differs: bool = False
 
 
 class Case(Settings):
@@ -109,7 +114,7 @@ def _joined(source: str) -> str:
     if source.lstrip().startswith("["):
         try:
             lines = json.loads(source)
-        except ValueError:
+        except (ValueError, RecursionError):
             return source
         if isinstance(lines, list) and all(isinstance(line, str) for line in lines):
             return "\n".join(lines)
@@ -120,17 +125,20 @@ def _test(statement: ast.Assert, before: Sequence[ast.stmt]) -> AssertTest:
     source = ast.unparse(statement.test)
     shown = source if len(source) <= _SHOWN else f"{source[: _SHOWN - 3]}..."
     match statement.test:
-        case ast.Compare(left=left, ops=[ast.Eq() | ast.Is() as operator], comparators=[right]):
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq() | ast.Is() as operator], comparators=[right]):
+            differs = isinstance(operator, ast.NotEq)
             # `is` says as much as `==` of None alone
-            sides = [(left, right), (right, left)] if isinstance(operator, ast.Eq) else []
+            sides = [] if isinstance(operator, ast.Is) else [(left, right), (right, left)]
             if isinstance(right, ast.Constant) and right.value is None:
-                sides = [(left, right)]
+                sides = [] if differs else [(left, right)]  # what is no plain value is not None either
             for asked, told in sides:
                 known, value = _literal(told)
                 if known and not _literal(asked)[0]:
-                    return AssertTest(_source(before), ast.unparse(asked), truth=False, expected=value, source=shown)
+                    expression = ast.unparse(asked)
+                    return AssertTest(_source(before), expression, False, value, shown, differs=differs)
         case _:
-            pass
+            if (apart := taken_apart(statement.test)) is not None:
+                return AssertTest(_source(before), apart[0], False, True, shown, apart[1])
     return AssertTest(_source(before), source, truth=True, expected=True, source=shown)
 
 

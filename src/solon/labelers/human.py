@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import ClassVar, Self
 
-from pydantic import JsonValue, PrivateAttr, model_validator
+from pydantic import PrivateAttr, model_validator
 
 from solon.data.records import (
     Candidates,
@@ -19,12 +19,14 @@ from solon.data.records import (
     Scored,
 )
 from solon.errors import DataError, MissingExtra
-from solon.labelers.base import Account, Labeler
+from solon.labelers.base import Account, Label, Labeler, Revise
+from solon.labelers.boundary import answered
+from solon.labelers.human_account import HumanAccount
 from solon.labelers.human_file import HumanColumns, HumanFile, as_matched, read_human
+from solon.labelers.votes import as_share, check_all_judge
+from solon.models.base import ChatModel
 from solon.plugins.base import Location, located
-
-_SHOWN = 20
-"""Rows that matched nothing are named up to so many; all are counted."""
+from solon.plugins.registry import AnyLabeler
 
 _Asked = tuple[str, tuple[str, ...], frozenset[str]]
 """A question whatever its order: ids of the prompt, the principles and the options."""
@@ -45,6 +47,8 @@ class Human(Labeler):
         low: the worst score a row can have; the constitution's scale when left out. Set both ends or neither. Of no
             effect where all scores are ``true`` or ``false``, which are the best and the worst of any scale.
         high: the best score.
+        otherwise: who judges what the file says nothing of: then people's verdicts correct a judge's. It decides which
+            questions are asked, and shows as many responses as the file's rows.
     """
 
     kind: ClassVar[str] = "human"
@@ -53,6 +57,7 @@ class Human(Labeler):
     columns: HumanColumns = HumanColumns()
     low: float | None = None
     high: float | None = None
+    otherwise: AnyLabeler | None = None
 
     _read: HumanFile | None = PrivateAttr(default=None)
     _answered: dict[_Asked, tuple[int, ...]] = PrivateAttr(default_factory=dict)
@@ -63,7 +68,13 @@ class Human(Labeler):
             raise ValueError("set both low and high, or neither")
         if self.low is not None and self.high is not None and not self.low < self.high:
             raise ValueError("low is below high")
+        if self.otherwise is not None:
+            check_all_judge((self.otherwise,))
         return self
+
+    def models(self) -> tuple[ChatModel, ...]:
+        """Those of whoever judges otherwise."""
+        return self.otherwise.models() if self.otherwise is not None else ()
 
     @property
     def options(self) -> int:
@@ -90,17 +101,29 @@ class Human(Labeler):
 
     def effects(self) -> dict[str, object]:
         """What the rows say stands for file and columns: where a file lies changes nothing, and its content may."""
-        return {"kind": self.kind, "verdicts": self.verdicts().digest, "low": self.low, "high": self.high}
+        effects: dict[str, object] = {
+            "kind": self.kind,
+            "verdicts": self.verdicts().digest,
+            "low": self.low,
+            "high": self.high,
+        }
+        # only where there is one, so that stages that were done before there could be stay done
+        return effects if self.otherwise is None else {**effects, "otherwise": self.otherwise.effects()}
 
     def problems(self) -> list[str]:
-        """Everything that is wrong with the file."""
+        """Everything that is wrong with the file, and with whoever judges otherwise."""
+        found = super().problems()
         try:
             self.verdicts()
         except DataError as error:
-            return [str(problem) for problem in error.problems]
+            return [*found, *map(str, error.problems)]
         except MissingExtra as error:
-            return [str(error)]
-        return []
+            return [*found, str(error)]
+        if self.otherwise is not None and self.otherwise.options != self.options:
+            each = "compare two responses" if self.options == 2 else "rate one response"
+            how = f"{self.otherwise.kind} shows {self.otherwise.options or 'all at once'}"
+            found.append(f"the rows of {self.file} {each}, and {how}: otherwise has to show as many as the rows")
+        return found
 
     def problems_under(self, constitution: Constitution) -> list[str]:
         """Scores that are off the constitution's scale, where ``low`` and ``high`` set no other."""
@@ -115,6 +138,17 @@ class Human(Labeler):
         except DataError as error:
             return [str(problem) for problem in error.problems]
         return []
+
+    async def examine(
+        self, candidates: Candidates, constitution: Constitution, *, label: Label | None = None
+    ) -> tuple[Judgment, ...]:
+        """What the file answers; with ``otherwise``, what that one asks, each question answered by people if they can.
+
+        A champion that people made may meet others than the judge's, and these questions are asked then.
+        """
+        if self.otherwise is None:
+            return await super().examine(candidates, constitution, label=label)
+        return await self.otherwise.examine(candidates, constitution, label=label or self.label)
 
     def questions(self, candidates: Candidates, constitution: Constitution) -> Iterable[Question]:
         """Those that the file answers, and no other: comparisons pair by pair in both orders, ratings one by one."""
@@ -137,9 +171,11 @@ class Human(Labeler):
             DataError: the file cannot be read, or a score in it is not on the scale.
         """
         file, places = self.verdicts(), self._places(question)
+        if not places and self.otherwise is not None:
+            return await answered(self.otherwise, question)
         if not places:
             raw = f"no human verdict on these responses in {file.name}"
-            return question.judged(Failed(reason="unavailable", raw=raw), labeler=self.name)
+            return question.judged(Failed(reason="unavailable", raw=raw), labeler=self.kind)
         given = [file.verdicts[place].of(_texts(question)) for place in places]
         mean = math.fsum(given) / len(given)
         outcome: Scored | Failed
@@ -154,16 +190,46 @@ class Human(Labeler):
             rationale = f"people: {mean:g} on a scale from {low:g} to {high:g}, the mean of {len(given)}"
             if file.marks:
                 rationale = f"people: {given.count(1.0)} good, {given.count(0.0)} bad"
-        judgment = question.judged(outcome, labeler=self.name, rationale=rationale)
+        judgment = question.judged(outcome, labeler=self.kind, rationale=rationale)
         self._answered[_asked(judgment)] = places
         return judgment
 
     def account(self) -> Account:
         """Which rows matched nothing, and how far annotators of the same texts agree."""
-        return _Account(self)
+        return HumanAccount(self.verdicts(), self.otherwise, lambda judgment: self._answered.get(_asked(judgment), ()))
+
+    def conclude(self, judgments: Callable[[], Iterator[Judgment]]) -> Revise | None:
+        """Lets whoever judges otherwise revise their own verdicts, and makes their logits shares: people give these."""
+        if self.otherwise is None:
+            return None
+
+        def theirs() -> Iterator[Judgment]:
+            return (judgment for judgment in judgments() if judgment.labeler != self.kind)
+
+        revise = self.otherwise.conclude(theirs)
+        logits = self.options == 1 and any(
+            isinstance(one.outcome, Scored) and one.outcome.scale == "logit" for one in theirs()
+        )
+        if revise is None and not logits:
+            return None
+
+        def revised(judgment: Judgment) -> Judgment:
+            if judgment.labeler == self.kind:
+                return judgment
+            judgment = judgment if revise is None else revise(judgment)
+            if isinstance(judgment.outcome, Scored):
+                return judgment.model_copy(update={"outcome": as_share(judgment.outcome)})
+            return judgment
+
+        return revised
 
     def expected_questions(self, completions: int, principles: int) -> int:
-        """As many as the file could answer if it held every text; none of them costs anything."""
+        """As many as the file could answer if it held every text; none of them costs anything.
+
+        With ``otherwise``, those of that one: how many of them people have answered, only the texts can tell.
+        """
+        if self.otherwise is not None:
+            return self.otherwise.expected_questions(completions, principles)
         if not principles:
             return 0
         named = self.verdicts().principles
@@ -172,8 +238,8 @@ class Human(Labeler):
 
     @property
     def longest_reply(self) -> int:
-        """0: nobody replies."""
-        return 0
+        """0: nobody replies; with ``otherwise``, the longest of that one."""
+        return self.otherwise.longest_reply if self.otherwise is not None else 0
 
     def _scale_of(self, question: Question) -> tuple[float, float]:
         if self.verdicts().marks:
@@ -199,43 +265,6 @@ class Human(Labeler):
             return ()
         named = file.find(prompt, texts, question.principles[0].id) if len(question.principles) == 1 else ()
         return named if named or named_only else file.find(prompt, texts, None)
-
-
-class _Account:
-    """What became of the rows. It holds no more than the file does."""
-
-    def __init__(self, human: Human) -> None:
-        self._human = human
-        self._matched: set[int] = set()
-        self._together: set[tuple[int, ...]] = set()
-
-    def add(self, judgments: Sequence[Judgment]) -> None:
-        """Notes the rows behind the judgments on one prompt."""
-        for judgment in judgments:
-            places = self._human._answered.get(_asked(judgment), ())
-            self._matched.update(places)
-            if len(places) > 1:
-                self._together.add(places)
-
-    def summary(self) -> dict[str, JsonValue]:
-        """Counts of rows, those that matched nothing by their places (the first 20), and the annotators' agreement."""
-        file = self._human.verdicts()
-        unmatched = [row.where for place, row in enumerate(file.verdicts) if place not in self._matched]
-        pairs = [file.agreement(places) for places in self._together]
-        agreed, of = sum(agreed for agreed, _ in pairs), sum(of for _, of in pairs)
-        names = {file.verdicts[place].annotator for place in self._matched} - {None}
-        note = f"{len(unmatched):,} of {len(file.verdicts):,} rows of {file.name} matched nothing"
-        return {
-            "rows": len(file.verdicts),
-            "without_verdict": file.blank,
-            "unmatched": len(unmatched),
-            "unmatched_rows": [*unmatched[:_SHOWN]],
-            "annotators": len(names),
-            "judged_by_several": sum(of > 0 for _, of in pairs),
-            "annotator_agreement": round(agreed / of, 4) if of else None,
-            "annotator_pairs": of,
-            "note": f"{note}, the first being {unmatched[0]}" if unmatched else "every row matched",
-        }
 
 
 def _texts(question: Question) -> tuple[str, ...]:

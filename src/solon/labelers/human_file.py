@@ -24,7 +24,7 @@ MARKS = {"true": 1.0, "good": 1.0, "false": 0.0, "bad": 0.0}
 
 
 class HumanColumns(Settings):
-    """Which columns hold what. Columns that are named in a recipe must exist.
+    """Which columns hold what. Columns that a recipe calls otherwise must exist.
 
     Attributes:
         prompt: the prompt as a text, or as a list of messages; a column ``messages`` does as well.
@@ -36,6 +36,8 @@ class HumanColumns(Settings):
             verdict.
         principle: the id of the principle that it was judged under, where a column or row says so.
         annotator: who judged, where a column or row says so.
+        verdict_id: what rows on the same thing have in common, where a column says so: the last of them counts, and
+            where that is no verdict, none of them does. The file of ``solon view`` has it.
     """
 
     prompt: str = "prompt"
@@ -46,6 +48,7 @@ class HumanColumns(Settings):
     score: str = "score"
     principle: str = "principle"
     annotator: str = "annotator"
+    verdict_id: str = "verdict_id"
 
     @property
     def compared(self) -> tuple[str, str, str]:
@@ -60,7 +63,14 @@ class HumanColumns(Settings):
     @property
     def of_prompt(self) -> PromptColumns:
         """Where the prompt is."""
-        return PromptColumns(prompt=self.prompt) if "prompt" in self.model_fields_set else PromptColumns()
+        return PromptColumns(prompt=self.prompt) if self.calls("prompt") else PromptColumns()
+
+    def calls(self, column: str) -> bool:
+        """Whether a column is called otherwise than it would be.
+
+        Whether it was set says less: settings that went to a training's process and back are all set.
+        """
+        return bool(getattr(self, column) != type(self).model_fields[column].default)
 
 
 def as_matched(text: str) -> str:
@@ -200,7 +210,7 @@ def read_human(path: str, shown: str, columns: HumanColumns) -> HumanFile:
     compares = _present(columns.compared, seen) >= _present(columns.rated, seen)
     verdicts: list[Verdict] = []
     blank = 0
-    for row in rows:
+    for row in _standing(rows, columns.verdict_id):
         verdict = _verdict(row, columns, compares)
         if isinstance(verdict, Problem):
             problems.append(verdict)
@@ -209,7 +219,8 @@ def read_human(path: str, shown: str, columns: HumanColumns) -> HumanFile:
         else:
             verdicts.append(verdict)
     wanted = [*(columns.compared if compares else columns.rated)]
-    wanted += [getattr(columns, name) for name in ("principle", "annotator") if name in columns.model_fields_set]
+    optional = ("principle", "annotator", "verdict_id")
+    wanted += [getattr(columns, name) for name in optional if columns.calls(name)]
     absent = missing_columns(shown, seen, [columns.of_prompt.conversation, *((name,) for name in wanted)])
     marks = [verdict for verdict in verdicts if verdict.marked]
     if 0 < len(marks) < len(verdicts):
@@ -218,6 +229,13 @@ def read_human(path: str, shown: str, columns: HumanColumns) -> HumanFile:
         problems.append(Problem(marks[0].where, what, "write all scores in one of the two ways"))
     refuse(shown, problems, absent, empty=not verdicts, what="verdicts")
     return HumanFile(shown, tuple(verdicts), blank, compares, marks=bool(marks))
+
+
+def _standing(rows: Sequence[Row], column: str) -> list[Row]:
+    """The rows that no later one takes the place of."""
+    names = [name if isinstance(name := row.values.get(column), str) and name else None for row in rows]
+    last = {name: place for place, name in enumerate(names)}
+    return [row for place, row in enumerate(rows) if names[place] is None or last[names[place]] == place]
 
 
 def _verdict(row: Row, columns: HumanColumns, compares: bool) -> Verdict | Problem | None:

@@ -13,6 +13,7 @@ from pydantic import Field, PositiveInt, model_validator
 from solon.data.records import Candidates, Constitution, Failed, Judgment, Question, Scored
 from solon.errors import MissingExtra, SolonError
 from solon.labelers.base import Account, Label, Labeler, Revise
+from solon.labelers.boundary import answered
 from solon.labelers.panel_account import PanelAccount
 from solon.labelers.votes import (
     VOTING_OPTIONS,
@@ -99,7 +100,7 @@ class Panel(Labeler):
             PluginError: a member gave what is no vote.
             ModelRejected, ModelDown: a member's judge is not there; the stage stops.
         """
-        given = await asyncio.gather(*(member.label(question) for member in self.members))
+        given = await asyncio.gather(*(answered(member, question) for member in self.members))
         votes = tuple(map(cast_by, told_apart([member.name for member in self.members]), given))
         return question.judged(self._outcome(votes), labeler=self.name, votes=votes)
 

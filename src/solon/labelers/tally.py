@@ -59,8 +59,14 @@ class Tally:
         return self.failed.total() - before
 
     def note(self, stream: Stream) -> str:
-        """What the progress bar says of the judgments so far."""
-        parts = [f"{self.judgments:,} judgments", f"{stream.tally.from_ledger:,} from the ledger"]
+        """What the progress bar says of the judgments so far.
+
+        Requests run ahead of the judgments, which are counted in the order of the prompts, and a judgment may rest on
+        several: so the ledger's part is told of the requests.
+        """
+        parts = [f"{self.judgments:,} judgments"]
+        if asked := stream.tally.asked:
+            parts.append(f"{stream.tally.from_ledger:,} of {asked:,} requests from the ledger")
         if stream.tally.throttled:
             parts += [str(found) for found in stream.found() if found.throttled]
         return ", ".join(parts)

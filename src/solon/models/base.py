@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue, NonNegativeFloat, PositiveInt
 from solon.data.records import Message, Record, StopReason, Usage, canonical
 from solon.models.batch import BatchApi
 from solon.plugins.base import Plugin, Settings
+from solon.plugins.sources import code_of
 
 
 class Request(Record):
@@ -226,8 +227,12 @@ class ChatModel(Plugin):
         return 0.0 if price is None or price is FREE else price.of(reply.usage, batched=reply.batched)
 
     def describe(self) -> dict[str, object]:
-        """What the ledger's key holds of the model: all that may change a reply; no secret and no path."""
-        return dict(self.settings())
+        """What the ledger's key holds of the model: all that may change a reply; no secret and no path.
+
+        The default is every setting and, of a class that was written beside the recipe or in a notebook, its source.
+        """
+        source = code_of(type(self))
+        return self.settings() | ({} if source is None else {"source code": source})
 
     def effects(self) -> dict[str, object]:
         """``describe()``."""

@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, PrivateAttr, model_validator
 
 from solon.errors import DataError, MissingExtra, Problem
-from solon.models.backend.folders import check_adapter, check_folder
 from solon.models.backend.identity import content_identity
 from solon.models.base import ChatModel, Reply, Request
+from solon.models.weights import unfit
 from solon.plugins.base import Location, Settings, located
 
 
@@ -133,15 +133,12 @@ class SequenceClassifier(Classifying, ChatModel):
 
     def problems(self) -> list[str]:
         """What the model folder lacks, a label that it does not have, packages that are not installed."""
-        found: list[str] = []
-        try:
-            check_folder(located(self.model))
-            if self.adapter is not None:
-                check_adapter(located(self.adapter))
-            else:
+        found = unfit(located(self.model), None if self.adapter is None else located(self.adapter))
+        if not found and self.adapter is None:
+            try:
                 self._check_label()
-        except DataError as error:
-            found += map(str, error.problems)
+            except DataError as error:
+                found += map(str, error.problems)
         no_gpu = shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists()
         if no_gpu and self.device == "cuda":
             found.append("device 'cuda' needs an NVIDIA GPU, and there is none here: take it out")
@@ -197,7 +194,7 @@ class SequenceClassifier(Classifying, ChatModel):
         config = Path(located(self.model)).expanduser() / "config.json"
         try:
             named = json.loads(config.read_text("utf-8")).get("id2label")
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             return  # not here, or loading it says what is wrong with it
         if isinstance(named, dict):
             label_place([str(label) for label in named.values()], self.scored_label, self.model)

@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue, PrivateAttr, field_validator
 from yarl import URL
 
 from solon.errors import ModelError
+from solon.keys import reply_without
 from solon.models.base import FREE, Price, Reply, Request
 from solon.models.chat_completions import body_of, error_of, reply_of
 from solon.models.deadlines import Deadlines
@@ -103,12 +104,15 @@ class Endpoint(RemoteModel):
     async def _exchange(self, line: _Line, request: Request) -> Reply:
         body = json_bytes(body_of(self.model, request, self.extra_body))
         async with line.session.post(line.url, data=body, allow_redirects=False) as response:
-            raw = await _read(response, line.who)
+            raw = reply_without(await _read(response, line.who), self.key())
         if response.status == 200:
             return reply_of(raw, self.model, request, line.who, answers_as=self.answers_as)
         meant = error_of(response.status, response.headers, raw, line.who, self.api_key_env, request=request)
         if isinstance(meant, ModelError):
-            raise meant
+            try:
+                raise meant
+            finally:
+                del meant  # its traceback holds this frame, which would hold it until cycles are looked for
         return meant
 
     async def aclose(self) -> None:

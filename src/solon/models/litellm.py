@@ -21,6 +21,7 @@ from pydantic import Field, JsonValue, field_validator
 
 from solon.data.records import Usage
 from solon.errors import MissingExtra, ModelError, ModelRejected, ModelUnavailable, PromptTooLong
+from solon.keys import held, masked
 from solon.models.base import Reply, Request
 from solon.models.chat_completions import TOP_LOGPROBS, reply_in, response_format
 from solon.models.estimate import most_input_tokens
@@ -31,7 +32,6 @@ from solon.models.wire import MOST_BYTES, shown, status_error, unusable
 
 _NONSENSE = ("Unable to get json response", "Empty or invalid response")
 _NO_KEY = re.compile(r"missing credentials|api[_ ]key.*(must be set|not set|missing|required)", re.IGNORECASE)
-_SECRET = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS")
 
 
 class LiteLLM(RemoteModel):
@@ -165,7 +165,11 @@ class LiteLLM(RemoteModel):
             message["refusal"] = (message.get("provider_specific_fields") or {}).get("refusal")
             if isinstance(message.get("content"), str) and len(message["content"]) > MOST_BYTES:
                 raise unusable(self.who, f"answered with more than {MOST_BYTES:,} bytes")
-        return reply_in(data, asked, request, self.who, answers_as=self.answers_as)
+        reply = reply_in(data, asked, request, self.who, answers_as=self.answers_as)
+        # its body is not at hand, nor which key of the environment it was that litellm sent
+        secrets = held().values()
+        clean = {"text": masked(reply.text, secrets, "[key]"), "model": masked(reply.model, secrets, "[key]")}
+        return reply.model_copy(update=clean)
 
     def _meaning(self, litellm: ModuleType, error: Exception, request: Request) -> ModelError | Reply:
         """What an error of litellm means. Its classes say less than what is in them: status, body, cause."""
@@ -212,10 +216,8 @@ def _utf8(text: str) -> str:
 
 def _without_secrets(error: ModelError, key: str | None) -> None:
     """Takes the key out of a message; and where litellm found one by itself, whatever it may have found."""
-    names = (name for name in os.environ if name.upper().endswith(_SECRET))
-    for secret in (key, *(os.environ[name].strip() for name in names)):
-        if secret is not None and len(secret) >= 8:
-            without_key(error, secret)
+    for secret in {key, *held().values()}:
+        without_key(error, secret)
 
 
 def _missing() -> MissingExtra:

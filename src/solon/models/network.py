@@ -32,9 +32,9 @@ def network_error(error: BaseException, who: str, timeout_s: float) -> ModelErro
         ):
             return ModelRejected(f"{who} cannot be reached safely ({told}): check `base_url`")
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return ModelUnavailable(f"{who} cannot be reached ({cause}): is it running?")
+            return ModelUnavailable(f"{who} cannot be reached ({cause}): is it running?", unreachable=True)
         case TimeoutError():
-            return ModelUnavailable(f"{who} did not answer within {timeout_s:g} s", maybe_billed=True)
+            return ModelUnavailable(f"{who} did not answer within {timeout_s:g} s", maybe_billed=True, timed_out=True)
         case _:
             return ModelUnavailable(f"{who} broke off ({told})", maybe_billed=True)
 

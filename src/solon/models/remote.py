@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveFloat, Positiv
 
 from solon.data.records import canonical
 from solon.errors import ModelRejected
+from solon.keys import LEAST, holds_a_key, masked
 from solon.models.base import ChatModel, Limits, Price
 from solon.models.prices import Listed
 
@@ -55,6 +56,8 @@ class RemoteModel(ChatModel):
         if name is not None and re.fullmatch(VARIABLE, name) is None:
             # what stands there may be a key, so the message does not show it
             raise ValueError("the name of an environment variable belongs here, never the key itself")
+        if name is not None:
+            holds_a_key(name)
         return name
 
     @property
@@ -145,10 +148,12 @@ def address(url: str) -> str:
         ValueError: it is none, or holds what does not belong there.
     """
     parts = urlsplit(url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(
+            "no user, password, query or fragment belongs here; name the key's environment variable in api_key_env"
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url!r} is not an address such as https://api.example.com/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("no user, password, query or fragment belongs here; name the key's variable in api_key_env")
     return url.rstrip("/")
 
 
@@ -178,14 +183,14 @@ _TELLING = 6
 
 def without_key(error: Exception, key: str | None) -> None:
     """Takes the key out of an error's message, should a server have repeated it there; also where it was cut short."""
-    if key is not None:
+    if key is not None and len(key) >= LEAST:  # a shorter one stands in many words
         error.args = tuple(_masked(part, key) for part in error.args)
 
 
 def _masked(part: Any, key: str) -> Any:
     if not isinstance(part, str):
         return part
-    part = part.replace(key, "[key]")
+    part = masked(part, [key], "[key]")
     if CUT in part:
         for length in range(len(key) - 1, _TELLING, -1):
             part = part.replace(f"{key[:length]}{CUT}", f"[key]{CUT}")

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, JsonValue, PrivateAttr, field_validator
 
 from solon.errors import MissingExtra, ModelError, ModelRejected
+from solon.keys import reply_without
 from solon.models.base import Reply, Request
 from solon.models.network import network_error
 from solon.models.prices import Listed, listed
@@ -115,7 +116,7 @@ class SdkModel(RemoteModel):
         content = json.dumps(self.body_of(request)).encode()
         async with self.asking() as client:
             response = await self.exchange(client, "post", self.path, content=content, options={"headers": _JSON})
-            raw: bytes = response.content
+            raw = reply_without(response.content, self.key())
             if len(raw) > MOST_BYTES:
                 raise unusable(self.who, f"answered with more than {MOST_BYTES:,} bytes")
             if response.status_code == 200:

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 
 from solon.errors import ModelError, ModelRejected, ModelUnavailable, PromptTooLong
+from solon.keys import reply_without
 from solon.models.base import Reply, Request
 from solon.models.batch import Collected, Refused
 from solon.models.network import network_error
@@ -75,7 +76,7 @@ class SdkBatches:
             async with self._model.asking(timed=timed) as client:
                 response = await self._model.exchange(client, method, path, **sent)
                 if response.status_code == 200:
-                    return json_object(response.content, self._model.who)
+                    return json_object(reply_without(response.content, self._model.key()), self._model.who)
                 error = self._error(response.status_code, response.headers, response.content, missing)
                 if isinstance(error, ModelUnavailable):
                     error.maybe_billed = not error.throttled  # a server that failed may have failed afterwards
@@ -97,13 +98,15 @@ class SdkBatches:
                     *lines, rest = (rest + part).split(b"\n")
                     for line in lines:
                         if line.strip():
-                            yield _object(line) or line
+                            whole = reply_without(line, model.key())
+                            yield _object(whole) or whole
                     if len(rest) > LONGEST_LINE:
                         raise unusable(model.who, f"sent a result of more than {LONGEST_LINE:,} bytes")
             except model.library.HTTPError as error:
                 raise network_error(error, model.who, model.timeout_s) from None
             finally:
                 await response.aclose()
+            rest = reply_without(rest, model.key())
             if (found := _object(rest)) is not None:
                 yield found
             elif rest.strip():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from solon.errors import DataError
-from solon.models.backend.folders import check_adapter, check_folder
+from solon.models.backend.adapters import check_adapter, check_base
+from solon.models.backend.folders import check_folder
+from solon.models.backend.tensor_files import check_weights
 from solon.models.base import ChatModel
 from solon.plugins.base import Location, located
 
@@ -31,15 +34,25 @@ class OwnWeights(ChatModel):
         return base if self.adapter is None else f"{base}+{Path(self.adapter).name}"
 
     def problems(self) -> list[str]:
-        """What a model or adapter folder lacks."""
-        found: list[str] = []
-        for check, location in ((check_folder, self.model), (check_adapter, self.adapter)):
-            try:
-                if location is not None:
-                    check(located(location))
-            except DataError as error:
-                found += map(str, error.problems)
-        return found
+        """What a model or adapter folder lacks; weights that were cut off; an adapter that is of another model."""
+        return unfit(located(self.model), None if self.adapter is None else located(self.adapter))
+
+
+def unfit(model: str, adapter: str | None) -> list[str]:
+    """What is wrong with a model folder, and with the adapter for it, as far as it can be told without loading them."""
+    found = _said(check_folder, model) or _said(check_weights, model)
+    if adapter is not None:
+        found += _said(check_adapter, adapter)
+        found = found or _said(check_base, adapter, model)
+    return found
+
+
+def _said(check: Callable[..., None], *locations: str) -> list[str]:
+    try:
+        check(*locations)
+    except DataError as error:
+        return list(map(str, error.problems))
+    return []
 
 
 def has_gpu() -> bool:

@@ -197,6 +197,10 @@ def is_too_long(said: str, code: str) -> bool:
     return "context_length" in code or "exceed_context" in code or bool(_TOO_LONG.search(said))
 
 
+LONGEST_BY_OUR_CLOCK_S = 60.0
+"""What a date to wait until counts at most where it has to be read by the clock of this machine."""
+
+
 def complaint(raw: bytes) -> tuple[str, str]:
     """What the body of an error says for people, and its codes and types for us, in lower case."""
     try:
@@ -215,17 +219,32 @@ def complaint(raw: bytes) -> tuple[str, str]:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait, or ``None``.
 
-    ``retry-after-ms`` in milliseconds goes before ``Retry-After`` in seconds or as an HTTP date.
+    ``retry-after-ms`` in milliseconds goes before ``Retry-After`` in seconds or as an HTTP date. Where one came several
+    times, through gateways that add their own, the longest counts.
     """
-    finer = _finite(headers.get("retry-after-ms", ""))
-    if finer is not None:
-        return max(0.0, finer / 1000)
-    value = headers.get("Retry-After", "").strip()
-    seconds = _finite(value)
-    if seconds is None and (until := _date(value, naive_is_utc=True)) is not None:
-        # against the server's own clock, which need not be ours
-        seconds = (until - (_date(headers.get("Date", "")) or datetime.now(UTC))).total_seconds()
-    return None if seconds is None else max(0.0, seconds)
+    finer = [found / 1000 for value in _every(headers, "retry-after-ms") if (found := _finite(value)) is not None]
+    now = _date(headers.get("Date", ""))  # the server's own clock, which need not be ours
+    waits = finer or [wait for value in _every(headers, "Retry-After") if (wait := _seconds(value, now)) is not None]
+    return max(0.0, *waits) if waits else None
+
+
+def _every(headers: Mapping[str, str], name: str) -> list[str]:
+    """All values of a header: aiohttp gives them with ``getall``, httpx with ``get_list``, a mapping has one."""
+    if (every := getattr(headers, "getall", None)) is not None:
+        return [*every(name, ())]
+    if (every := getattr(headers, "get_list", None)) is not None:
+        return [*every(name)]
+    return [headers.get(name, "")]
+
+
+def _seconds(value: str, now: datetime | None) -> float | None:
+    """From a number of seconds or a date, which the server does not say its own time to: ours may be wrong by days."""
+    seconds, until = _finite(value), _date(value.strip(), naive_is_utc=True)
+    if seconds is not None or until is None:
+        return seconds
+    if now is None:
+        return min((until - datetime.now(UTC)).total_seconds(), LONGEST_BY_OUR_CLOCK_S)
+    return (until - now).total_seconds()
 
 
 def _finite(value: str) -> float | None:

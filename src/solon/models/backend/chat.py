@@ -2,22 +2,28 @@
 
 What a message says is data. A control token spelt out in it (``<|eot_id|>``, ``<|assistant|>``) would end the turn and
 begin another, so a response under judgment could write the judge's own words; such spellings are broken by a space.
+Control tokens are the tokenizer's special tokens, and whatever added token the chat template writes around a turn: some
+models mark theirs as no special ones. Half of a surrogate pair is no text, and no tokenizer takes it: it is read as
+U+FFFD.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
 from solon.data.records import Message
 from solon.errors import ModelRejected
+from solon.models.backend.tokenizing import as_text
 
 # Llama 3.2's template writes today's date otherwise, and the same request would be another one tomorrow
 _DATE = "26 Jul 2024"
 _KEPT_BEGINNINGS = 1024
 _PROBE = (Message(role="user", content="0"),)
+_OPENING = ("<", "[", "\uff1c")
+_SAID = ("user", "assistant", "user")  # no turn to come, and no last word: templates write thoughts into those
 
 
 class Chat:
@@ -27,9 +33,6 @@ class Chat:
         self.tokenizer = tokenizer
         self.eos_ids = frozenset(eos_ids)
         self.special_ids = frozenset(tokenizer.all_special_ids)
-        added = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-        spelt = sorted((token for token in {*added, *tokenizer.all_special_tokens} if len(token) > 1), reverse=True)
-        self._control = re.compile("|".join(map(re.escape, spelt))) if spelt else None
         self._choices: dict[str, int] = {}
         self._beginnings: dict[tuple[Message, ...], list[int]] = {}
 
@@ -64,6 +67,35 @@ class Chat:
         (answered,) = self._tokens([self.render([*_PROBE, Message(role="assistant", content="0")], more=False)])
         ends = [token for token in answered if token in self.eos_ids]
         return ends[-1] if ends else int(self.tokenizer.eos_token_id)
+
+    @cached_property
+    def turns(self) -> frozenset[str]:
+        """The tokens that begin and end a turn, as the chat template writes them, and those of texts; as text."""
+        added = {token.content for token in self.tokenizer.added_tokens_decoder.values()}
+        # some vocabularies add runs of spaces, line feeds and words too, which templates write and texts are made of
+        added = {token for token in added if token[:1] in _OPENING and len(token) > 2}
+        ends = {self.tokenizer.bos_token, self.tokenizer.eos_token, self.tokenizer.pad_token}
+        return frozenset({token for token in added if token in self._bare} | {end for end in ends if end})
+
+    @cached_property
+    def _bare(self) -> str:
+        """What the template writes around the turns of a conversation, with a system message if it takes one."""
+        for roles in (("system", *_SAID), _SAID):
+            turns = [{"role": role, "content": "0"} for role in roles]
+            try:
+                return str(self.tokenizer.apply_chat_template(turns, tokenize=False, date_string=_DATE))
+            except Exception:  # noqa: BLE001, S112 - as in ``render``, or there is no template: nothing is written then
+                continue
+        return ""
+
+    @cached_property
+    def _control(self) -> re.Pattern[str] | None:
+        added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        return _any_of({*added, *self.tokenizer.all_special_tokens, *self.turns})
+
+    @cached_property
+    def _of_turns(self) -> re.Pattern[str] | None:
+        return _any_of(self.turns)
 
     def render(self, messages: Sequence[Message], *, more: bool = True) -> str:
         """The conversation as the text that is tokenised; if ``more`` is to come, up to the assistant's next turn."""
@@ -128,10 +160,25 @@ class Chat:
         return list(self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"])
 
     def plain(self, text: str) -> str:
-        """The text as data: control tokens that are spelt out in it are broken by a space."""
-        if self._control is None:
-            return text
-        return self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+        """The text as data: control tokens that are spelt out in it are broken by a space, half characters replaced."""
+        return _broken(as_text(text), self._control)
+
+    def in_turn(self, text: str) -> str:
+        """The text of a turn that is learned: only what would begin or end a turn is broken by a space.
+
+        Tokens of thoughts, of tools and of pictures stay what they are: models are trained to write them.
+        """
+        return _broken(as_text(text), self._of_turns)
+
+
+def _any_of(tokens: Collection[str]) -> re.Pattern[str] | None:
+    """Finds any of them, the longest where several begin alike; ``None`` where there are none."""
+    spelt = sorted((token for token in tokens if len(token) > 1), reverse=True)
+    return re.compile("|".join(map(re.escape, spelt))) if spelt else None
+
+
+def _broken(text: str, control: re.Pattern[str] | None) -> str:
+    return text if control is None else control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
 
 def shared(first: Sequence[int], second: Sequence[int]) -> int:

@@ -1,14 +1,15 @@
-"""What model and adapter folders must hold: looked for before anything heavy is read. Imports no torch."""
+"""What a model folder must hold: looked for before anything heavy is read. Imports no torch."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from solon.errors import DataError, Problem
-from solon.models.backend.identity import same_weights
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "tokenizer_config.json")
 
@@ -19,7 +20,8 @@ def check_folder(model: str) -> None:
     What is written as a path, or lies in a folder that exists, is no hub id.
 
     Raises:
-        DataError: the folder, config.json, the weights or the tokenizer is missing; says which and what to do.
+        DataError: the folder, config.json, the weights or the tokenizer is missing, or config.json names code to fetch;
+            says which and what to do.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():
@@ -35,6 +37,7 @@ def check_folder(model: str) -> None:
             raise DataError([Problem(model, "this folder holds an adapter, not a model", remedy)])
         remedy = "give the folder that save_pretrained wrote"
         raise DataError([Problem(model, "this model folder has no config.json", remedy)])
+    refuse_kernels(model, _read(folder / "config.json"))
     if not any(folder.glob("*.safetensors")):
         if any(folder.glob("*.bin")) or any(folder.glob("*.pt")) or any(folder.glob("*.pth")):
             remedy = "convert them with save_pretrained where you trust them: loading a pickle can run any code"
@@ -42,6 +45,36 @@ def check_folder(model: str) -> None:
         remedy = "copy model.safetensors into the folder"
         raise DataError([Problem(model, "this model folder has no weights (*.safetensors)", remedy)])
     check_tokenizer(model)
+
+
+def refuse_kernels(model: str, config: Mapping[str, Any]) -> None:
+    """Refuses a configuration that names a repository of compiled kernels, which transformers would fetch and run.
+
+    Raises:
+        DataError: it does; says where.
+    """
+    for name, value in _implementations(config):
+        if isinstance(value, str) and "/" in value:
+            what = f"its configuration has `{name}: {value}`, code to fetch and run, and that is never done"
+            raise DataError([Problem(model, what, f"take `{name}` out of config.json")])
+
+
+def _implementations(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a configuration, or one of a part in it, says of how its layers are computed."""
+    for name, value in config.items():
+        if name.strip("_") in {"attn_implementation", "experts_implementation"}:
+            yield from ((name, each) for each in (value.values() if isinstance(value, dict) else [value]))
+        elif isinstance(value, dict):
+            yield from _implementations(value)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What is in a file of settings; nothing where it cannot be read, which loading it says."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _similar_beside(folder: Path) -> str:
@@ -64,47 +97,3 @@ def check_tokenizer(model: str) -> None:
     if folder.is_dir() and not any((folder / name).is_file() for name in _TOKENIZER_FILES):
         remedy = "copy tokenizer.json and tokenizer_config.json of the model it was trained from into the folder"
         raise DataError([Problem(model, "this model folder has no tokenizer (tokenizer.json)", remedy)])
-
-
-def check_adapter(adapter: str) -> None:
-    """Looks for what an adapter folder must hold.
-
-    Raises:
-        DataError: its configuration or its weights are missing.
-    """
-    folder = Path(adapter).expanduser()
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / name).is_file():
-            remedy = "give the folder that a LoRA training wrote"
-            raise DataError([Problem(adapter, f"this adapter folder has no {name}", remedy)])
-
-
-def check_base(adapter: str, model: str) -> None:
-    """Looks whether an adapter was trained on another model than ``model``: on top of that it says anything.
-
-    Only where the folder that it was trained on is still here: a name alone proves nothing.
-
-    Raises:
-        DataError: the weights of that folder are others.
-    """
-    named = base_of(adapter)
-    if named is None or not Path(model).expanduser().is_dir():
-        return
-    folder = Path(adapter).expanduser().resolve()
-    places = [Path(named).expanduser(), *(above / named for above in folder.parents)]
-    base = next((place for place in places if place.is_dir()), None)
-    if base is not None and not same_weights(base, Path(model).expanduser()):
-        what = f"this adapter was trained on {named!r}, and the model is {model!r}, whose weights are others"
-        raise DataError(
-            [Problem(adapter, what, f"give {named!r} as `model`, or an adapter that was trained on {model!r}")]
-        )
-
-
-def base_of(adapter: str) -> str | None:
-    """The model that an adapter says it was trained on; ``None`` where it says nothing."""
-    try:
-        config = json.loads((Path(adapter).expanduser() / "adapter_config.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    named = config.get("base_model_name_or_path") if isinstance(config, dict) else None
-    return named if isinstance(named, str) and named else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from solon.errors import DataError, MissingExtra, Problem, RecipeError
-from solon.models.backend.folders import check_adapter
+from solon.models.backend.adapters import check_adapter, check_base, put_on
 from solon.models.backend.loading import Dtype, from_pretrained, libraries, said_by_peft
 
 HEAD = "score"
@@ -28,6 +28,8 @@ def load_network(model: str, adapter: str | None, *, dtype: Dtype) -> Any:
     """
     _, transformers = libraries()
     options = {} if adapter is None else {"num_labels": _outputs(adapter)}
+    if adapter is not None:
+        check_base(adapter, model)
     network, report = from_pretrained(
         transformers.AutoModelForSequenceClassification,
         model,
@@ -95,11 +97,9 @@ def _outputs(adapter: str) -> int:
 
 def _adapted(network: Any, adapter: str) -> Any:
     try:
-        from peft import PeftModel
+        return put_on(network, adapter).merge_and_unload()
     except ImportError as error:
         raise MissingExtra("an adapter", "train") from error
-    try:
-        return PeftModel.from_pretrained(network, str(Path(adapter).expanduser())).merge_and_unload()
     except (ValueError, KeyError, RuntimeError, OSError) as error:
         remedy = "is it an adapter of this very model?"
         said = f"this adapter does not fit the model: {said_by_peft(error)}"

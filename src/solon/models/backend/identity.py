@@ -103,7 +103,7 @@ def _file_hash(path: Path, size: int) -> str:
 def _without_origin(content: bytes) -> bytes:
     try:
         config = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return content  # loading it says what is wrong with it
     if isinstance(config, dict):
         config = {key: value for key, value in config.items() if key not in _ORIGIN}

@@ -15,6 +15,7 @@ from solon.models.backend.heads import load_network
 from solon.models.backend.identity import content_identity
 from solon.models.backend.loading import Device, Dtype, device_of, from_pretrained, libraries, spare_token
 from solon.models.backend.serving import held
+from solon.models.backend.tensor_files import check_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,7 @@ def load_classifier(
     """
     check_folder(model)
     target = device_of(torch, device)
+    check_weights(model)
     tokenizer = load_tokenizer(model)
     network = load_network(model, adapter, dtype="float32" if dtype == "auto" and target.type == "cpu" else dtype)
     if len(tokenizer) > network.get_input_embeddings().num_embeddings:

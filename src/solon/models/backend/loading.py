@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from solon.errors import DataError, MissingExtra, ModelRejected, Problem
+from solon.models.backend.adapters import base_of, check_adapter, check_base, put_on
 from solon.models.backend.chat import Chat
-from solon.models.backend.folders import base_of, check_adapter, check_base, check_folder, check_tokenizer
+from solon.models.backend.folders import check_folder, check_tokenizer, refuse_kernels
+from solon.models.backend.templates import bound
+from solon.models.backend.tensor_files import check_weights
 from solon.models.backend.text_to_text import TextToText, decoder_start
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -95,11 +98,12 @@ def load(
         MissingExtra: torch, transformers, peft or bitsandbytes is not installed.
     """
     check_folder(model)
+    torch, transformers = libraries()
+    target = device_of(torch, device, load_in_4bit=load_in_4bit)
+    check_weights(model)
     if adapter is not None:
         check_adapter(adapter)
         check_base(adapter, model)
-    torch, transformers = libraries()
-    target = device_of(torch, device, load_in_4bit=load_in_4bit)
     if threads is not None:
         torch.set_num_threads(threads)
     configured = from_pretrained(transformers.AutoConfig, model)
@@ -108,7 +112,13 @@ def load(
     if load_in_4bit:
         options |= {"quantization_config": _four_bit(torch, transformers, dtype), "device_map": {"": target}}
     kind = "AutoModelForSeq2SeqLM" if configured.is_encoder_decoder else "AutoModelForCausalLM"
-    network = from_pretrained(getattr(transformers, kind), model, use_safetensors=True, **options)
+    network, report = from_pretrained(
+        getattr(transformers, kind), model, use_safetensors=True, output_loading_info=True, **options
+    )
+    # transformers fills what is missing with random numbers, and says so in a log that nobody reads
+    if missing := sorted(report["missing_keys"]):
+        what = f"its weights have no {', '.join(missing[:3])}, so it would say anything"
+        raise DataError([Problem(model, what, "is the folder complete, and is it a language model?")])
     if len(tokenizer) > network.get_input_embeddings().num_embeddings:
         remedy = "the tokenizer is another model's: copy the right one into the folder"
         raise DataError([Problem(model, f"the tokenizer knows {len(tokenizer)} tokens, more than the model", remedy)])
@@ -185,6 +195,7 @@ def libraries() -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtra("a model that runs in this process", "train") from error
     transformers.utils.logging.disable_progress_bar()
+    bound(transformers.utils.chat_template_utils)
     return torch, transformers
 
 
@@ -226,7 +237,13 @@ def from_pretrained(factory: Any, model: str, **options: Any) -> Any:
     folder = Path(model).expanduser()
     source = str(folder) if folder.is_dir() else model
     try:
+        if factory.__name__.startswith("AutoModel"):
+            from transformers import PreTrainedConfig
+
+            refuse_kernels(model, PreTrainedConfig.get_config_dict(source, local_files_only=folder.is_dir())[0])
         return factory.from_pretrained(source, local_files_only=folder.is_dir(), trust_remote_code=False, **options)
+    except DataError:
+        raise
     # transformers, tokenizers, safetensors and the hub client each raise their own kinds, bare Exception among them
     except Exception as error:
         raise DataError([_unloadable(error, model, here=folder.is_dir())]) from error
@@ -248,11 +265,9 @@ def _unloadable(error: Exception, model: str, *, here: bool) -> Problem:
 
 def _with_adapter(network: Any, adapter: str, *, merge: bool) -> Any:
     try:
-        from peft import PeftModel
+        adapted = put_on(network, adapter)
     except ImportError as error:
         raise MissingExtra("an adapter", "train") from error
-    try:
-        adapted = PeftModel.from_pretrained(network, str(Path(adapter).expanduser()))
     except (ValueError, KeyError, RuntimeError, OSError) as error:
         named = base_of(adapter)
         trained = f", which was trained on {named!r}," if named else ""

@@ -11,6 +11,8 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from solon.data.artifacts import is_text
+
 CountTokens = Callable[[str], int]
 
 # name of the file in tiktoken's cache (the SHA-1 of its address), and the SHA-256 of what it holds
@@ -45,6 +47,14 @@ def tokenizer_file(model: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
+def as_text(said: str) -> str:
+    """Unicode text, which is all that tokenizers take: half of a surrogate pair becomes U+FFFD, as tiktoken has it.
+
+    Both halves side by side become their character.
+    """
+    return said if is_text(said) else said.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 @lru_cache(maxsize=8)
 def of_file(file: Path) -> CountTokens | None:
     """Counts as a ``tokenizer.json`` does, without special tokens; ``None`` where it cannot be read."""
@@ -58,7 +68,7 @@ def of_file(file: Path) -> CountTokens | None:
         return None
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+    return lambda text: len(tokenizer.encode(as_text(text), add_special_tokens=False).ids)
 
 
 def encoding_of(model: str) -> str | None:

@@ -174,7 +174,7 @@ def _rank_of(adapter: str) -> int:
     try:
         rank = int(json.loads(path.read_text("utf-8"))["r"])
         return next(one for one in _RANKS if one >= rank)
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, RecursionError) as error:
         raise DataError(f"{path}: no rank `r` of at most {_RANKS[-1]} can be read from it") from error
 
 

@@ -84,6 +84,20 @@ def equals(claim: Any, expected: Any) -> bool:
             raise ValueError(f"no value is a {kind!r}")
 
 
+def number(claim: Any) -> Any:
+    """The number that a child said: whole, float, fraction, complex, or true and false as 1 and 0.
+
+    Raises:
+        ValueError: it said something else.
+    """
+    if isinstance(claim, bool):
+        return int(claim)
+    kind, contents = _parts(claim)
+    if kind not in {"i", "f", "q", "c"}:
+        raise ValueError(f"no number is a {kind!r}")
+    return _as_number(kind, contents)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | complex)
 
