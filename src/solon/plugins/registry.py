@@ -1,17 +1,15 @@
-"""Finds plugins through entry points, and loads one when it is used.
+"""Finds plugins by name, and loads one when it is used.
 
-solon's own models, labelers, trainers and evaluators are registered in the same entry-point groups as anyone's.
-Listing imports nothing; loading one imports that one. An unknown name, a clash, or a plugin that does not load is an
-error that names the package and what to do; it is never a warning, and a name is never changed.
+A name is that of an entry point of an installed package, of a class that this process has registered, or
+``module:Class`` in a recipe that allows it. solon's own models, labelers, trainers and evaluators are registered in the
+same entry-point groups as anyone's. Listing imports nothing; loading one imports that one. An unknown name, a clash, or
+a plugin that does not load is an error that names the package and what to do; it is never a warning, and no name is
+ever changed.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
@@ -22,115 +20,82 @@ from solon.errors import PluginError
 from solon.evaluation.base import Evaluator
 from solon.labelers.base import Labeler
 from solon.models.base import ChatModel
-from solon.models.prices import listed
-from solon.plugins.base import Plugin
+from solon.plugins.base import LocationStr, Plugin
+from solon.plugins.boundary import place_of
+from solon.plugins.groups import GROUPS as GROUPS
+from solon.plugins.groups import NOUN as NOUN
+from solon.plugins.groups import a_noun
+from solon.plugins.hints import meant
+from solon.plugins.importing import recipe_folder
+from solon.plugins.loading import imported, loaded
+from solon.plugins.offers import OURS, offers_anew
+from solon.plugins.offers import Offer as Offer
+from solon.plugins.offers import offers as offers
+from solon.plugins.registering import registered
 from solon.trainers.base import Trainer
 
-GROUPS: Mapping[str, type[Plugin] | None] = {
-    "solon.models": ChatModel,
-    "solon.labelers": Labeler,
-    "solon.trainers": Trainer,
-    "solon.evaluators": Evaluator,
-    "solon.constitutions": None,  # a callable without arguments that returns a Constitution
-}
-NOUN = {
-    "solon.models": "chat model",
-    "solon.labelers": "labeler",
-    "solon.trainers": "trainer",
-    "solon.evaluators": "evaluator",
-    "solon.constitutions": "constitution",
-}
-
-
-@dataclass(frozen=True)
-class Offer:
-    """One name that one installed package offers in one group. Making it imports nothing."""
-
-    group: str
-    kind: str
-    target: str
-    package: str
-    version: str
-    entry_point: EntryPoint
-
-    def __str__(self) -> str:
-        return f"{self.package} {self.version} ({self.target})"
-
-
-@cache
-def offers(group: str) -> tuple[Offer, ...]:
-    """All that installed packages offer in a group, sorted by name and package."""
-    found = {}
-    for point in entry_points(group=group):
-        package = point.dist.name if point.dist else "(unknown package)"
-        version = point.dist.version if point.dist else "?"
-        # one package found twice on the path (an editable install beside its metadata) is one offer
-        found[point.name, package, point.value] = Offer(group, point.name, point.value, package, version, point)
-    return tuple(offer for _, offer in sorted(found.items()))
+_IMPORT = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 
 
 def kinds(group: str) -> list[str]:
-    """The names offered in a group, without loading any."""
-    return list(dict.fromkeys(offer.kind for offer in offers(group)))
+    """The names that may be used in a group, without loading any: of installed packages, then registered ones."""
+    installed = [offer.kind for offer in offers(group) if not offer.refused]
+    return list(dict.fromkeys([*installed, *(one.kind for one in registered(group))]))
 
 
 def load(group: str, kind: str) -> Any:
     """The class (or, for constitutions, the callable) that ``kind`` names in ``group``.
 
     Raises:
-        PluginError: nobody offers it (with the nearest name), several packages do, or it does not load.
+        PluginError: nobody offers it (with the nearest name), several packages do, it may not be loaded, or it does not
+            load.
+        Interrupted: somebody pressed Ctrl-C while it was being imported.
     """
-    matching = [offer for offer in offers(group) if offer.kind == kind]
-    noun = NOUN[group]
-    if not matching:
+    if ":" in kind:
+        return imported(group, kind)
+    if (own := next((one for one in registered(group) if one.kind == kind), None)) is not None:
+        if own.trouble:
+            raise PluginError(own.trouble)
+        return own.made
+    known = [offer for offer in offers(group) if offer.kind == kind] or [
+        offer for offer in offers_anew(group) if offer.kind == kind
+    ]
+    usable = [offer for offer in known if not offer.refused]
+    if len(usable) > 1:
+        packages = " and ".join(offer.package for offer in usable)
         raise PluginError(
-            f"no {noun} is called {kind!r}; installed: {', '.join(kinds(group)) or 'none'}{_meant(group, kind)}"
+            f"{NOUN[group]} {kind!r} is offered by several packages: {'; '.join(map(str, usable))}. Choose one of "
+            f"{packages}: uninstall the others, or leave them out by SOLON_PLUGINS, which names the packages to load: "
+            f"SOLON_PLUGINS={usable[0].package}"
         )
-    if len(matching) > 1:
-        raise PluginError(
-            f"{noun} {kind!r} is offered by several packages: {'; '.join(map(str, matching))}. Uninstall all but one"
-        )
-    (offer,) = matching
-    try:
-        loaded = offer.entry_point.load()
-    except Exception as error:  # whatever a foreign module raises, the user needs its package's name
-        raise PluginError(
-            f"{noun} {kind!r} of {offer} does not load: {type(error).__name__}: {error}. "
-            f"Reinstall or uninstall {offer.package}"
-        ) from error
-    expected = GROUPS[group]
-    if expected is not None and not (isinstance(loaded, type) and issubclass(loaded, expected)):
-        raise PluginError(f"{noun} {kind!r} of {offer} is not a subclass of {expected.__module__}.{expected.__name__}")
-    if expected is not None and getattr(loaded, "kind", None) != kind:
-        raise PluginError(
-            f"{noun} {kind!r} of {offer} calls itself {getattr(loaded, 'kind', None)!r}: "
-            f"its `kind` must equal the name of its entry point"
-        )
-    return loaded
+    if usable:
+        return loaded(usable[0])
+    if known:
+        return loaded(known[0])  # says why not
+    there = {each: kinds(each) for each in GROUPS}
+    hint = meant(group, kind, there)
+    raise PluginError(f"no {NOUN[group]} is called {kind!r}; installed: {', '.join(there[group]) or 'none'}{hint}")
 
 
-def _meant(group: str, kind: str) -> str:
-    """What may have been meant by a name that nobody offers in a group; empty where nothing comes to mind."""
-    elsewhere = next((other for other in GROUPS if kind in kinds(other)), None)
-    if elsewhere is not None:
-        noun = NOUN[elsewhere]
-        what = f"; {kind!r} is {'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-        if (group, elsewhere) == ("solon.labelers", "solon.models"):
-            what += f", which goes under `judge`: {{kind: pairwise, judge: {{kind: {kind}, ...}}}}"
-        return what
-    if near := difflib.get_close_matches(kind, kinds(group), n=1):
-        return f" (did you mean {near[0]!r}?)"
-    if group == "solon.models":
-        provider = next((name for name in ("openai", "anthropic") if listed(name, kind)), "endpoint")
-        return f". The name of a model goes under `model`: {{kind: {provider}, model: {kind}}}"
-    return ""
+def packages_of(plugins: Iterable[Plugin]) -> dict[str, str]:
+    """The third-party packages that some plugins and those among their settings are from, with their versions."""
+    found: dict[str, str] = {}
+    for plugin in plugins:
+        top = type(plugin).__module__.partition(".")[0]
+        if top != OURS:
+            known = (offer for offer in offers(plugin.group) if offer.kind == plugin.kind and not offer.refused)
+            found |= {
+                offer.package: offer.version for offer in known if offer.target.startswith((f"{top}.", f"{top}:"))
+            }
+        found |= packages_of(plugin.parts())
+    return found
 
 
 def create(group: str, value: Any) -> Any:
     """A plugin from what a recipe says: a name, or a mapping with ``kind`` and settings. An instance stays as it is.
 
     Raises:
-        ValueError: it is no mapping, has no ``kind``, or the kind is unknown.
+        ValueError: it is no mapping, has no ``kind``, the kind is unknown, or its class raises what it should not.
         PydanticCustomError: the settings are not the plugin's; ``ctx["error"]`` holds every error.
     """
     if isinstance(value, Plugin):
@@ -138,22 +103,36 @@ def create(group: str, value: Any) -> Any:
     if isinstance(value, str):
         value = {"kind": value}
     if not isinstance(value, Mapping):
-        raise ValueError(f"a {NOUN[group]} is a name or a mapping with `kind`")
+        raise ValueError(f"{a_noun(group)} is a name or a mapping with `kind`")
     if "kind" not in value:
         raise ValueError(f"`kind` is missing: which {NOUN[group]}? Installed: {', '.join(kinds(group))}")
     settings = dict(value)
-    kind = settings.pop("kind")
+    kind = str(settings.pop("kind"))
     try:
-        plugin = load(group, str(kind))
+        plugin = load(group, kind)
     except PluginError as error:
         raise ValueError(str(error)) from error
     try:
-        return plugin.model_validate(settings)
+        made = plugin.model_validate(settings)
     except ValidationError as error:
         # carries the inner errors and the class they are about, so that each is shown at its own place in the file
         raise PydanticCustomError(
             "plugin", "not the settings of this plugin", {"error": error, "model": plugin}
         ) from None
+    except PydanticCustomError:
+        raise
+    except Exception as error:  # what a third party's validator may raise; pydantic takes ValueError alone
+        if plugin.__module__.partition(".")[0] == "solon":
+            raise
+        raise ValueError(
+            f"{NOUN[group]} {kind!r} ({place_of(plugin)}) raised {type(error).__name__}: {error}, when its settings "
+            "were read. Report it to its authors"
+        ) from error
+    if ":" in kind:
+        written = LocationStr(kind)
+        written.base = recipe_folder()
+        made._written = written
+    return made
 
 
 class _Named:
@@ -169,13 +148,10 @@ class _Named:
         return core_schema.no_info_before_validator_function(validate, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        names = kinds(self.group)
+        name = {"anyOf": [{"enum": kinds(self.group)}, {"type": "string", "pattern": _IMPORT}]}
         return {
-            "description": f"a {NOUN[self.group]}: its name, or a mapping with `kind` and settings",
-            "anyOf": [
-                {"enum": names},
-                {"type": "object", "properties": {"kind": {"enum": names}}, "required": ["kind"]},
-            ],
+            "description": f"{a_noun(self.group)}: its name, or a mapping with `kind` and settings",
+            "anyOf": [*name["anyOf"], {"type": "object", "properties": {"kind": name}, "required": ["kind"]}],
         }
 
 
