@@ -12,6 +12,7 @@ from typing import TypeVar
 from solon.constitution.library import resolve
 from solon.constitution.linting import lint
 from solon.data.candidates import reading_candidates
+from solon.data.hub import is_on_the_hub
 from solon.data.prompts import read_prompts
 from solon.data.records import Constitution, Prompt
 from solon.data.split import split_key
@@ -19,6 +20,7 @@ from solon.errors import InputError, Problem, RecipeError, SolonError
 from solon.labelers.base import Labeler
 from solon.phases import phases_of
 from solon.plugins.base import Plugin, Settings, located
+from solon.plugins.boundary import answer_of
 from solon.recipe import Opened, plugins
 from solon.stages.evaluate import held_out_prompts, trained_on_earlier, trained_prompts
 from solon.stages.run import policy_model
@@ -104,8 +106,8 @@ def _checked(opened: Opened) -> Checked:
         given = collect("candidates", answered)
     if recipe.dataset is not None:
         dataset = recipe.dataset
-        if Path(located(dataset)).exists():
-            given = collect("dataset", lambda: trained_prompts(dataset))
+        if is_on_the_hub(dataset) or Path(located(dataset)).exists():
+            given = collect("dataset", lambda: trained_prompts(recipe))
         else:
             found.problems.append(Problem(f"{opened.path}: dataset", f"there is no {dataset!r}"))
     if recipe.evaluate is not None:
@@ -119,9 +121,10 @@ def _checked(opened: Opened) -> Checked:
     against = recipe.evaluate.against if recipe.evaluate is not None else None
     for key, policy in (("policy", recipe.policy), ("evaluate.against", against)):
         if policy is not None:
-            found.problems += [Problem(f"{opened.path}: {key}", text) for text in policy_model(policy).problems()]
+            texts = answer_of(policy_model(policy), "problems")
+            found.problems += [Problem(f"{opened.path}: {key}", text) for text in texts]
     for key, plugin in plugins(recipe):
-        found.problems += [Problem(f"{opened.path}: {key}", text) for text in plugin.problems()]
+        found.problems += [Problem(f"{opened.path}: {key}", text) for text in answer_of(plugin, "problems")]
         if constitution is not None:
             under = [text for labeler in _labelers(plugin) for text in labeler.problems_under(constitution)]
             found.problems += [Problem(f"{opened.path}: {key}", text) for text in under]
@@ -136,9 +139,13 @@ def _checked(opened: Opened) -> Checked:
             unasked = _unasked(labeler, constitution, responses)
             place = f"{opened.path}: train.{recipe.train.judged_by}"
             found.warnings += [Problem(place, text) for text in unasked]
-    if recipe.train is not None and recipe.policy is not None and not recipe.train.problems():
+    if recipe.train is not None and recipe.policy is not None and not answer_of(recipe.train, "problems"):
         trainer, policy = recipe.train, recipe.policy
         collect("train", lambda: refuse_unfit(trainer, policy))
+    if recipe.train is not None:
+        stated = recipe.track if "track" in recipe.model_fields_set else ()
+        found.problems += [Problem(f"{opened.path}: track", text) for each in stated for text in each.problems()]
+        found.warnings += [Problem(f"{opened.path}: track", text) for each in stated for text in each.warnings()]
     found.warnings += _idle_sampling(opened)
     found.warnings += _idle_building(opened)
     if shutil.disk_usage(Path.cwd()).free < LEAST_FREE_DISK:
@@ -185,7 +192,7 @@ def _unasked(labeler: Labeler, constitution: Constitution, responses: Counter[tu
             no_principle[topic] += prompts
             continue
         try:
-            expected = labeler.expected_questions(count, applying)
+            expected = answer_of(labeler, "expected_questions", count, applying)
         except SolonError:  # it reads a file: its own problems() says what is wrong with it
             return
         if not expected:

@@ -18,7 +18,7 @@
     ├── BudgetReached               exit 4   the next request could pass the cap
     ├── RunBusy                     exit 1   another process is at work in this run directory
     ├── StorageError                exit 1   the disk is full or not writable, or the ledger is damaged
-    ├── Interrupted                 exit 130 somebody pressed Ctrl-C; the same command goes on from here
+    ├── Interrupted                 exit 130 somebody pressed Ctrl-C (143 SIGTERM, 129 SIGHUP); the same command goes on
     └── TrainingError               exit 1   a trainer stopped; the last good checkpoint is kept
 
 A foreign error becomes one of these once, at the boundary where it enters.
@@ -106,6 +106,8 @@ class ModelUnavailable(ModelError):
         throttled: the server is well and only asks for fewer requests (status 429).
         maybe_billed: the server may have done the work although no usable reply came, so it may be on the bill.
         malformed: it answered, and what it sent is no reply: no choices, null content, a web page with status 200.
+        timed_out: no whole answer came within the time that one request may take.
+        unreachable: no connection came about, so the request has nothing to do with it.
     """
 
     def __init__(
@@ -116,12 +118,16 @@ class ModelUnavailable(ModelError):
         throttled: bool = False,
         maybe_billed: bool = False,
         malformed: bool = False,
+        timed_out: bool = False,
+        unreachable: bool = False,
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.throttled = throttled
         self.maybe_billed = maybe_billed
         self.malformed = malformed
+        self.timed_out = timed_out
+        self.unreachable = unreachable
 
 
 class ModelRejected(ModelError):
@@ -165,7 +171,7 @@ class StorageError(SolonError):
 
 
 class Interrupted(SolonError):
-    """Somebody pressed Ctrl-C. What was paid for is kept."""
+    """Somebody pressed Ctrl-C, or a signal asked the process to end. What was paid for is kept."""
 
     exit_code = 130
 

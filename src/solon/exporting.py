@@ -10,10 +10,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from solon.data.artifacts import atomic_folder
+from solon.confining import refuse_links
 from solon.data.records import Noun, digest
+from solon.data.whole import atomic_folder
+from solon.document import plain_of
 from solon.errors import DataError, MissingExtra, Problem, RecipeError
 from solon.models.backend.identity import content_identity
 from solon.report.export_card import LOADERS, Form, export_card
@@ -126,6 +126,7 @@ def _trained(source: Path) -> tuple[Path, Summary, Trained]:
     if not (run / "run.json").is_file():
         what = "is neither a run directory nor a checkpoint in one, so nobody knows what made it"
         raise DataError([Problem(str(source), what, "give the directory that `solon run` wrote, e.g. runs/quickstart")])
+    refuse_links(run)
     summary = summarise(run)
     if summary.trained is None:
         raise DataError([Problem(str(run), "has no checkpoint: nothing was trained", "run `solon train` first")])
@@ -182,16 +183,13 @@ def _front(card: Path) -> dict[str, Any]:
     lines = card.read_text("utf-8", "replace").split("\n") if card.is_file() else []
     if not lines or lines[0].strip() != "---":
         return {}
-    try:
-        front = yaml.safe_load("\n".join(takewhile(lambda line: line.strip() != "---", lines[1:])))
-    except yaml.YAMLError:
-        return {}
+    front = plain_of("\n".join(takewhile(lambda line: line.strip() != "---", lines[1:])))
     return front if isinstance(front, dict) else {}
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError([Problem(str(path), f"cannot be read as JSON: {error}")]) from None
     return value if isinstance(value, dict) else {}

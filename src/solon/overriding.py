@@ -106,7 +106,8 @@ def overridden(data: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
         here: Any = result
         for depth, (parent, following) in enumerate(pairwise(steps)):
             below = child(here, parent)
-            if not (isinstance(below, list) and following.isdigit()) and (long := written_out(parent, below)) != below:
+            in_list = isinstance(below, list) and _place(following) is not None
+            if not in_list and (long := written_out(parent, below)) != below:
                 below = here[parent] = long
             if below is None and isinstance(here, dict):
                 below = here[parent] = {}
@@ -123,11 +124,12 @@ def overridden(data: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
                 raise RecipeError(problems)
             value = document.data
         if isinstance(here, list):
-            if not steps[-1].isdigit() or int(steps[-1]) >= len(here):
+            at = _place(steps[-1])
+            if at is None or at >= len(here):
                 raise RecipeError(
                     [Problem("command line", f"{override!r}: the list has {len(here)} items, counted from 0")]
                 )
-            here[int(steps[-1])] = value
+            here[at] = value
         else:
             here[steps[-1]] = value
     return result
@@ -136,8 +138,14 @@ def overridden(data: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
 def child(here: Any, key: str) -> Any:
     """What stands under a key of a mapping or, counted from 0, in a list; ``None`` where nothing does."""
     if isinstance(here, list):
-        return here[int(key)] if key.isdigit() and int(key) < len(here) else None
+        at = _place(key)
+        return here[at] if at is not None and at < len(here) else None
     return here.get(key)
+
+
+def _place(step: str) -> int | None:
+    """The place in a list that a step of a key names, counted from 0."""
+    return int(step) if re.fullmatch(r"[0-9]{1,9}", step) else None
 
 
 @dataclass(frozen=True)

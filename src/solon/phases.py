@@ -20,6 +20,7 @@ from solon.exporting import merged_weights
 from solon.measuring import without_labels
 from solon.overriding import merged, merged_document, written_out
 from solon.plugins.base import base_folder, located
+from solon.plugins.importing import imports_of
 from solon.plugins.registry import load
 from solon.recipe import Opened, Recipe, read, validated
 from solon.rundir import RunDirectory
@@ -232,7 +233,8 @@ def _phase(opened: Opened, name: str, left: _Left) -> Opened:
         settings = written_out("policy", data.get("policy")) or {}
         kept = {key: value for key, value in settings.items() if key != "adapter" or key in own}
         data["policy"] = {**kept, **{key: left.policy[key] for key in ("model", "adapter") if key in left.policy}}
-    data = fitted(data, left.reward, stated=partial.keys())
+    with base_folder(opened.folder), imports_of(data):
+        data = fitted(data, left.reward, stated=partial.keys())
     measured = written_out("evaluate", data.get("evaluate"))
     if not begins_anew and left.first is not None and isinstance(measured, Mapping) and "against" not in measured:
         data["evaluate"] = {**measured, "against": left.first}

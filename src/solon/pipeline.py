@@ -18,13 +18,14 @@ from solon.progress import Progress, Silent
 from solon.recipe import Opened, Recipe
 from solon.report.phases import write_phases
 from solon.report.write import Format
+from solon.stages.ahead import refuse_unready
 from solon.stages.build import build
 from solon.stages.evaluate import evaluate
 from solon.stages.label import label
 from solon.stages.report import report, with_those_there
 from solon.stages.run import Run, forget_others, opened_run
 from solon.stages.sample import sample
-from solon.stages.train import refuse_untrainable, train
+from solon.stages.train import train
 
 STAGES: Mapping[str, Callable[[Run], None]] = {
     "sample": sample,  #     candidates.jsonl       the policy's completions, n a prompt
@@ -58,6 +59,7 @@ def run(
     *,
     until: str | None = None,
     phase: str | None = None,
+    goes_on: bool = False,
     formats: Collection[Format] = (),
     progress: Progress | None = None,
 ) -> Path:
@@ -65,14 +67,16 @@ def run(
 
     Of a recipe of several phases, one after the other is done up to ``phase``, each in a folder of its own below
     ``run_dir``; ``until`` is a stage of the last of them. The report is written in ``formats`` (html and md when empty)
-    and in those that it has already.
+    and in those that it has already. With ``goes_on`` the rest is to follow in another call: what would keep that from
+    working here is refused now.
 
     Raises:
         RecipeError: the recipe has no such phase or stage, or one of its phases is wrong; nothing was done.
         SolonError: a stage failed. Everything that succeeded is kept, and running again goes on from there.
     """
     target = run_dir or Path("runs") / opened.name
-    planned = up_to(phase, phases_of(opened))
+    phases = phases_of(opened)
+    planned = up_to(phase, phases)
     wanted = _stages_up_to(until, planned[-1])
     for number, (one, folder) in enumerate(islice(unfolding(opened, target), len(planned))):
         if one.phase:
@@ -80,8 +84,12 @@ def run(
             with suppress(OSError):  # to open the phase's own folder says what is wrong
                 target.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_last = number == len(planned) - 1
-        ahead = [later.recipe for later in planned[number + 1 :]]
-        _run(one, folder, wanted if is_last else stages_of(one.recipe), ahead, formats, progress or Silent())
+        stages = wanted if is_last else stages_of(one.recipe)
+        expected = [stages_of(each.recipe) for each in (phases if goes_on else planned)]
+        if not goes_on:
+            expected[-1] = wanted
+        ahead = list(zip((each.recipe for each in phases), expected, strict=False))[number:]
+        _run(one, folder, stages, ahead, formats, progress or Silent())
         if one.phase:
             write_phases(target, [target / earlier.phase for earlier in planned[: number + 1]])
     return folder
@@ -100,20 +108,24 @@ def _run(
     opened: Opened,
     target: Path,
     wanted: Sequence[str],
-    ahead: Sequence[Recipe],
+    ahead: Sequence[tuple[Recipe, Sequence[str]]],
     formats: Collection[Format],
     progress: Progress,
 ) -> None:
-    """One phase. Before anything is paid for, what cannot be trained here is refused, in the phases ``ahead`` too."""
+    """One phase. Before anything is paid for, what cannot be done here is refused.
+
+    ``ahead`` are the stages that are expected to work, of this phase and of those after it.
+    """
+    (_, expected), *later = ahead
     with opened_run(opened, target, progress) as work:
         work.formats = with_those_there(work.directory, formats)
         forget_others(work, stages_of(opened.recipe))
         for name in wanted:
-            to_come = wanted[wanted.index(name) + 1 :]
-            work.refuse_ahead = partial(_refuse_untrainable, [opened.recipe] if "train" in to_come else [], ahead)
+            to_come = expected[expected.index(name) + 1 :]
+            work.refuse_ahead = partial(_refuse_unready, [(opened.recipe, to_come), *later])
             STAGES[name](work)
 
 
-def _refuse_untrainable(own: Sequence[Recipe], ahead: Sequence[Recipe]) -> None:
-    for recipe in (*own, *ahead):
-        refuse_untrainable(recipe)
+def _refuse_unready(ahead: Sequence[tuple[Recipe, Sequence[str]]]) -> None:
+    for recipe, stages in ahead:
+        refuse_unready(recipe, stages)

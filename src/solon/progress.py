@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+from solon import screen
+from solon.keys import without_secrets
 
 
 class Bar(Protocol):
@@ -19,7 +21,7 @@ class Bar(Protocol):
 
 
 class Progress(Protocol):
-    """Where stages report. ``Silent`` says nothing; ``Terminal`` draws on standard error."""
+    """Where stages report. ``Silent`` says nothing; ``Terminal`` draws on standard error, ``Notebook`` in a cell."""
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Bar]:
@@ -43,7 +45,7 @@ class _NoBar:
 
 
 class Silent:
-    """Says nothing: ``--quiet``, and the default of the Python API."""
+    """Says nothing: ``--quiet``, and ``progress=False`` in Python."""
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Bar]:  # noqa: ARG002 - says nothing
@@ -61,14 +63,12 @@ class Terminal:
     """Draws bars on standard error; where that is no terminal, prints a line for every quarter instead."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=True, highlight=False)
+        self.console = screen.console(err=True)
         self._bar: _Lines | _Drawn | None = None
 
     def say(self, text: str) -> None:
         """Prints a line."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Shows it at the end of the bar."""
@@ -89,21 +89,27 @@ class Terminal:
                 self._bar = None
 
 
-class _Counted:
-    def __init__(self, terminal: Terminal, name: str, total: int | None, unit: str) -> None:
-        self.terminal, self.name, self.total, self.unit = terminal, name, total, unit
+class Counted:
+    """What was counted of one stage so far, and how to say it."""
+
+    def __init__(self, name: str, total: int | None, unit: str) -> None:
+        self.name, self.total, self.unit = name, total, unit
         self.done = self.failed = 0
         self.usd = 0.0
-        self.note = ""
+        self.note = self._shown = ""
 
     def count(self, steps: int, failed: int, usd: float, note: str, total: int | None) -> None:
+        """As ``Bar.advance``."""
         self.done += steps
         self.failed += failed
         self.usd += usd
-        self.note = note or self.note
+        if note and note != self.note:
+            # of servers and models: nothing in it moves the cursor, or repeats a key
+            self.note, self._shown = note, screen.visible(without_secrets(note))
         self.total = self.total if total is None else total
 
     def state(self) -> str:
+        """How many are done of how many, and what else there is to say."""
         count = f"{self.done:,} of {self.total:,}" if self.total else f"{self.done:,}"
         one = (self.total or self.done) == 1
         parts = [f"{count} {self.unit.removesuffix('s') if one else self.unit}"]
@@ -112,11 +118,17 @@ class _Counted:
         if self.usd:
             parts.append(f"${self.usd:,.2f}")
         if self.note:
-            parts.append(self.note)
+            parts.append(self._shown)
         return ", ".join(parts)
 
 
-class _Lines(_Counted):
+class _OnTerminal(Counted):
+    def __init__(self, terminal: Terminal, name: str, total: int | None, unit: str) -> None:
+        super().__init__(name, total, unit)
+        self.terminal = terminal
+
+
+class _Lines(_OnTerminal):
     def __enter__(self) -> None:
         self.quarter = 0
 
@@ -129,10 +141,10 @@ class _Lines(_Counted):
         self.count(steps, failed, usd, note, total)
         if self.total and (quarter := 4 * self.done // self.total) > self.quarter and quarter < 4:
             self.quarter = quarter
-            print(f"{self.name:<9} {self.state()}", file=sys.stderr, flush=True)
+            screen.say(f"{self.name:<9} {self.state()}", err=True)
 
 
-class _Drawn(_Counted):
+class _Drawn(_OnTerminal):
     def __enter__(self) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

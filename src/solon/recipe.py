@@ -10,25 +10,46 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, NonNegativeFloat, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    NonNegativeFloat,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from solon.confining import why_no_folder
 from solon.data.build import Build
 from solon.data.candidates import CandidateColumns
 from solon.document import Document, dump, problems_of
 from solon.document import read as read_document
+from solon.document.keys_within import keys_within
 from solon.errors import Problem, RecipeError
 from solon.overriding import Overridden, merged_document, overridden
 from solon.plugins.base import Location, Settings, base_folder
+from solon.plugins.importing import imports_of
+from solon.plugins.offers import allowed_packages
 from solon.plugins.registry import AnyLabeler, AnyTrainer
 from solon.recipe_parts import Evaluate, Sample, short_too
+from solon.tracking import USUAL, Track
 from solon.trainers.base import Policy
 from solon.trust.canaries import Canaries
 
-OF_ALL_PHASES = ("name", "max_usd", "ledger", "sets", "compare", "phases")
+OF_ALL_PHASES = ("name", "max_usd", "ledger", "track", "allow_import", "sets", "compare", "phases")
 """Keys that no phase states for itself: they are the recipe's."""
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+def _makes_a_folder(name: str) -> str:
+    if what := why_no_folder(name):
+        raise ValueError(f"{what}: give it another name")
+    return name
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"), AfterValidator(_makes_a_folder)]
 """Names a recipe, or one of its sets: part of a path."""
 
 
@@ -64,6 +85,12 @@ class Recipe(Settings):
     max_failed: float = Field(default=0.05, ge=0, le=1, description="share of judgments that may fail")
     max_usd: NonNegativeFloat | None = Field(default=None, description="cap on what this run may spend, in US dollars")
     ledger: str = Field(default=".solon/ledger.sqlite", description="relative to where solon runs")
+    track: Track = Field(
+        default=USUAL, description="where the numbers of a training go besides its files; null for nowhere"
+    )
+    allow_import: bool = Field(
+        default=False, description="whether `kind: module:Class` may import code, also of files beside the recipe"
+    )
     sets: dict[Name, dict[str, Any]] = Field(default={}, description="variations by name, merged over it by `--set`")
     phases: dict[Name, dict[str, Any]] = Field(
         default={}, description="what is done one after the other, each merged over the rest; by name, in order"
@@ -72,6 +99,12 @@ class Recipe(Settings):
     compare: dict[Name, Any] = Field(
         default={}, description="trainers to put side by side, by name: settings, a list of them, or a partial recipe"
     )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _imports_if_it_says_so(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        with imports_of(value):
+            return validate(value)
 
     @field_validator("policy", mode="before")
     @classmethod
@@ -179,7 +212,8 @@ class Opened:
         ``name`` when the recipe has one; else the file's, or its folder's for a file called ``recipe.yaml``.
         """
         stem = self.path.stem
-        return self.recipe.name or (self.folder.name if stem == "recipe" else stem)
+        named = self.recipe.name or (self.folder.name if stem == "recipe" else stem)
+        return named.strip(". ") or "recipe"  # a file called `...yaml` names no folder above
 
     @property
     def name(self) -> str:
@@ -205,6 +239,9 @@ def read(path: Path, overrides: Sequence[str] = (), sets: Sequence[str] = ()) ->
     document, problems = read_document(path, error=RecipeError)
     if not isinstance(document.data, dict):
         raise RecipeError([*problems, Problem(document.place(()), "a recipe is a mapping", "start from `solon init`")])
+    if "principles" in document.data and "constitution" not in document.data:
+        remedy = "name the recipe that says `constitution: " + path.name + "`"
+        raise RecipeError([Problem(document.key_place(("principles",)), "this is a constitution, no recipe", remedy)])
     for name in sets:
         document = _with_set(document, name)
     typed = tuple(override.partition("=")[0] for override in overrides)
@@ -222,6 +259,7 @@ def read(path: Path, overrides: Sequence[str] = (), sets: Sequence[str] = ()) ->
     data = overridden(document.data, overrides)
     # what was typed on the command line is not in the file, so its place there would mislead
     placed = Overridden(document.name, data, document.values, document.keys, typed)
+    problems = [*problems, *keys_within(placed)]
     try:
         recipe = validated(placed, path)
     except RecipeError as error:
@@ -236,8 +274,10 @@ def validated(document: Document, path: Path) -> Recipe:
 
     Raises:
         RecipeError: with every problem, each at its place.
+        PluginError: ``SOLON_PLUGINS`` names what is not installed: no fault of any line.
     """
-    with base_folder(path.parent.absolute()):
+    allowed_packages()
+    with base_folder(path.parent.absolute()), imports_of(document.data):
         try:
             return Recipe.model_validate(document.data)
         except ValidationError as error:

@@ -7,19 +7,25 @@ it had written for other inputs is moved to ``previous/``, never overwritten.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from solon.data.artifacts import atomic, sha256_of, write_json
+from solon.confining import refuse_links, refuse_outside
+from solon.data.artifacts import sha256_of, write_json
 from solon.data.records import digest
+from solon.data.whole import atomic, remedy_of
 from solon.errors import RunBusy, StorageError
+from solon.keys import without_secrets
 from solon.stream import Found
 
 STAGES = ("sample", "label", "build", "train", "evaluate", "report")
@@ -62,19 +68,24 @@ class RunDirectory:
         """
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise StorageError(f"cannot use {path} as a run directory: {error.strerror}") from error
+            if error.errno == errno.ELOOP and (path / ".lock").is_symlink():
+                raise StorageError(f"{path / '.lock'} is a link, and is not followed: remove it") from error
+            raise StorageError(
+                f"cannot use {path} as a run directory: {error.strerror}{remedy_of(error.errno)}"
+            ) from error
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.pread(lock, 200, 0).decode("utf-8", "replace").strip() or "another process"
+                holder = os.pread(lock, 400, 0).decode("utf-8", "replace").strip() or "another process"
                 raise RunBusy(
                     f"{path} is in use by {holder}: wait for it, stop it, or give another --run-dir"
                 ) from None
+            refuse_links(path)
             os.ftruncate(lock, 0)
-            os.pwrite(lock, f"process {os.getpid()}".encode(), 0)
+            os.pwrite(lock, _holder().encode("utf-8", "replace"), 0)
             yield cls(path)
         finally:
             os.close(lock)
@@ -159,7 +170,8 @@ class RunDirectory:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 (self.path / name).rename(target / name)
         except OSError as error:
-            raise StorageError(f"cannot move what was there to {folder}: {error.strerror}") from error
+            remedy = remedy_of(error.errno)
+            raise StorageError(f"cannot move what was there to {folder}: {error.strerror}{remedy}") from error
         return target
 
     @property
@@ -185,7 +197,7 @@ class RunDirectory:
             "outputs": {str(path.relative_to(self.path)): sha256_of(path) for path in sorted(outputs)},
             "summary": dict(summary),
         }
-        self._save()
+        # times first: a stage that is done has its times, and a kill while they are written is of one that is not done
         if started is not None:
             wall, cpu = clock()
             self.timings[stage] = {"seconds": round(wall - started[0], 2), "cpu_seconds": round(cpu - started[1], 2)}
@@ -194,6 +206,7 @@ class RunDirectory:
             if stage in self.used:
                 self.timings[stage]["training"] = dict(self.used[stage])
             write_json(self.path / "timings.json", self.timings)
+        self._save()
 
     def _save(self) -> None:
         write_json(self.file, self.state)
@@ -205,13 +218,25 @@ def clock() -> tuple[float, float]:
     return time.monotonic(), times.user + times.system + times.children_user + times.children_system
 
 
+def _holder() -> str:
+    """This process, for people who find the directory in use: its number, its command, and since when."""
+    words = [Path(sys.argv[0]).name.replace("app.py", "solon"), *sys.argv[1:3]] if sys.argv and sys.argv[0] else []
+    command = without_secrets(" ".join(words))
+    since = datetime.now(UTC).strftime("%d %B %Y %H:%M:%S UTC")
+    return f"process {os.getpid()} ({f'`{command[:200]}`, ' if command else ''}since {since})"
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         state = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StorageError(
             f"{path} cannot be read ({error}); move it away and run again: the ledger keeps all replies"
         ) from error
     if not isinstance(state, dict):
         raise StorageError(f"{path} is not a run's state; move it away and run again: the ledger keeps all replies")
+    stages = state.get("stages")
+    entries = stages.values() if isinstance(stages, dict) else ()
+    named = [entry.get("outputs") for entry in entries if isinstance(entry, dict)]
+    refuse_outside(path, [str(name) for outputs in named if isinstance(outputs, dict) for name in outputs])
     return state

@@ -19,6 +19,7 @@ from solon.planning.crowd import crowds_of
 from solon.plugins.base import located
 from solon.recipe import Opened, Recipe, read
 from solon.trainers.backends import known_encoder_decoder
+from solon.trainers.dataset import place_of
 from solon.trainers.prompted import PromptTrainer
 
 _EXACT = ("rules", "verifier")
@@ -181,7 +182,7 @@ def _of_recipe(opened: Opened) -> Facts:
         trainer=recipe.train.kind if recipe.train is not None else None,
     )
     if recipe.dataset is not None:
-        path = Path(located(recipe.dataset))
+        path = place_of(recipe.dataset, recipe.train.consumes if recipe.train is not None else None)
         if not path.exists():
             raise DataError([Problem(str(path), "is not there", "build it first, or name another `dataset`")])
         held = facts_of(path)

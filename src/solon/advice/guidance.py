@@ -7,6 +7,7 @@ from typing import Literal
 
 from solon.advice.facts import Facts
 from solon.data.records import Noun
+from solon.data.showing import html_table, text_table
 
 Fit = Literal["first", "good", "possible", "no"]
 ORDER: tuple[Fit, ...] = ("first", "good", "possible", "no")
@@ -44,6 +45,14 @@ class Counsel(Noun):
 
     advice: tuple[Advice, ...]
     unknown: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        lines = [(one.fit, one.trainer, one.reasons[0].text if one.reasons else "") for one in self.advice]
+        return text_table(("fit", "trainer", "because"), lines)
+
+    def _repr_html_(self) -> str:
+        lines = [(one.fit, one.trainer, " ".join(each.text for each in one.reasons)) for one in self.advice]
+        return html_table(("fit", "trainer", "because"), lines)
 
 
 def counsel(facts: Facts) -> Counsel:

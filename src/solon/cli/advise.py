@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from solon import screen
 from solon.cli.options import Json, Sets, print_json
 
 if TYPE_CHECKING:
@@ -44,16 +45,16 @@ def advise(source: Source, model: Model = None, sets: Sets = None, json: Json = 
     if json:
         print_json({"facts": asdict(facts), **found.model_dump(mode="json")})
         return
-    typer.echo(_seen(facts))
+    screen.say(_seen(facts))
     machine = Machine.here()
     for fit, title in _TITLES.items():
         if members := [one for one in found.advice if one.fit == fit]:
-            typer.echo(f"\n{title}:")
+            screen.say(f"\n{title}:")
             for advice in members:
-                typer.echo("\n".join(_lines(advice, facts, machine)))
-    typer.echo("\nWhat this cannot know:")
+                screen.say("\n".join(_lines(advice, facts, machine)))
+    screen.say("\nWhat this cannot know:")
     for line in found.unknown:
-        typer.echo(f"  - {line}")
+        screen.say(f"  - {line}")
 
 
 def _lines(advice: Advice, facts: Facts, machine: Machine) -> list[str]:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
-from solon.cli import advise, check, compare, constitution, doctor, export, init, ledger, plan, plugins, run, schema
+from solon import screen
+from solon.cli import (
+    advise,
+    check,
+    compare,
+    constitution,
+    convert,
+    doctor,
+    export,
+    init,
+    ledger,
+    plan,
+    plugins,
+    push,
+    run,
+    schema,
+    view,
+)
 
 app = typer.Typer(
     name="solon",
@@ -24,7 +42,10 @@ app.command("advise")(advise.advise)
 for verb in run.VERBS:
     app.command(verb.name, help=verb.help)(verb.command)
 app.command("compare")(compare.compare)
+app.command("view")(view.view)
 app.command("export")(export.export)
+app.command("convert")(convert.convert)
+app.command("push")(push.push)
 app.add_typer(plugins.app, name="plugins", help="What is installed: models, labelers, trainers, evaluators.")
 app.add_typer(ledger.app, name="ledger", help="What was paid, for what, to whom.")
 app.command("schema")(schema.schema)
@@ -39,9 +60,12 @@ def _root(
     if version:
         from solon import __version__
 
-        typer.echo(f"solon {__version__}")
+        screen.say(f"solon {__version__}")
         raise typer.Exit
     Debug.on = debug
+
+
+_INTERRUPTED = 130
 
 
 class Debug:
@@ -51,25 +75,47 @@ class Debug:
 
 
 def main() -> None:
-    """Runs the command line. A known error is one message and its exit code; ``--debug`` adds the traceback.
+    """Runs the command line. An error is one screen and its exit code; ``--debug``, wherever it stands, the traceback.
 
     Exit codes: 0 done; 1 failed; 2 the command, recipe or constitution is wrong; 3 done in part (too many failed
-    judgments); 4 budget reached; 130 interrupted (and resumable).
+    judgments); 4 budget reached; 130 interrupted (and resumable);
+    143 likewise, by SIGTERM; 129 likewise, as the terminal was closed.
     """
-    from solon.errors import SolonError
+    from solon.cli.failing import failed, say
+    from solon.interrupts import BROKEN_OFF, interruptible
 
+    screen.guard()
+    with interruptible() as interrupts:
+        try:
+            app(args=_arguments(sys.argv[1:]))
+        except SystemExit as ended:
+            if ended.code == _INTERRUPTED:
+                say("solon: interrupted")
+                sys.exit(interrupts.exit_code)
+            _flush()
+            raise
+        except Exception as error:
+            if Debug.on:
+                raise
+            code = failed(error)
+            if interrupts.times > 1:
+                say(BROKEN_OFF)
+            sys.exit(interrupts.exit_code if code == _INTERRUPTED else code)
+
+
+def _arguments(words: list[str]) -> list[str]:
+    """Those of the command line, ``--debug`` taken to the front: people add it to the end of what has just failed."""
+    own = words[: words.index("--")] if "--" in words else words
+    rest = words[len(own) :]
+    return [*(["--debug"] if "--debug" in own else []), *(word for word in own if word != "--debug"), *rest]
+
+
+def _flush() -> None:
+    """Writes out what is left; whoever read it may have gone (``| head``), which is no error."""
     try:
-        app()
-    except SolonError as error:
-        if Debug.on:
-            raise
-        print(f"solon: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if Debug.on or error.filename is None:
-            raise
-        print(f"solon: {error.filename}: {error.strerror}", file=sys.stderr)
-        sys.exit(1)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

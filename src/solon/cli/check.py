@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from solon import screen
 from solon.cli.options import Json, Overrides, RecipeFile, Sets, print_json
 
 
@@ -15,6 +16,7 @@ def check(recipe: RecipeFile, overrides: Overrides = None, sets: Sets = None, js
     Exit code 2 if there is any problem.
     """
     from solon.checking import check_recipe
+    from solon.cli.failing import say, told
     from solon.comparison.checking import check_entries
     from solon.phases import problems_of_sets
     from solon.recipe import read
@@ -35,11 +37,11 @@ def check(recipe: RecipeFile, overrides: Overrides = None, sets: Sets = None, js
             }
         )
     else:
-        for warning in found.warnings:
-            typer.echo(f"warning: {warning}", err=True)
-        for problem in found.problems:
-            typer.echo(f"{problem}", err=True)
+        for line in told(found.warnings):
+            say(f"warning: {line}")
+        for line in told(found.problems):
+            say(line)
         if not found.problems:
-            typer.echo(f"{recipe}: ready to run")
+            screen.say(f"{recipe}: ready to run")
     if found.problems:
         raise typer.Exit(2)

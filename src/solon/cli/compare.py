@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
+from solon import screen
+from solon.cli.completing import entries
 from solon.cli.options import Json, Overrides, Quiet, RecipeFile, Sets, print_json, progress_for
 
 Trainers = Annotated[
     str | None,
     typer.Option(
-        "--trainers", help="Entries of the recipe's `compare`, or kinds of trainers, by commas. Default: all entries."
+        "--trainers",
+        help="Entries of the recipe's `compare`, or kinds of trainers, by commas. Default: all entries.",
+        autocompletion=entries,
     ),
 ]
 Jobs = Annotated[
@@ -72,8 +76,6 @@ def compare(
     if json:
         print_json({"run_dir": str(target), **found.model_dump(mode="json", exclude={"recipe": True})})
     elif not quiet:
-        from rich.console import Console
-
-        terminal(found, Console(highlight=False), target / "comparison.html")
+        terminal(found, screen.console(), target / "comparison.html")
     if any(side.failed for side in found.sides):
         raise typer.Exit(3)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from solon import screen
 from solon.cli.constitution_test import run_tests
-from solon.cli.named import count_of, safe, show_named
+from solon.cli.named import count_of, show_named
 from solon.cli.options import Json, print_json
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def check(file: File, json: Json = False) -> None:
         print_json({"ok": True, "problems": [], "warnings": list(map(str, remarks)), "name": name, "id": id_})
         return
     for remark in remarks:
-        typer.echo(f"warning: {remark}", err=True)
-    typer.echo(f"{file}: {_size(constitution)}; id {constitution.id}; {count_of(len(remarks), 'warning')}")
+        screen.say(f"warning: {remark}", err=True)
+    screen.say(f"{file}: {_size(constitution)}; id {constitution.id}; {count_of(len(remarks), 'warning')}")
 
 
 @app.command("show")
@@ -52,12 +53,12 @@ def show(file: File, json: Json = False) -> None:
     if json:
         print_json({"id": constitution.id, **constitution.model_dump(mode="json")})
         return
-    from rich.console import Console
 
-    console = Console(highlight=False)
-    console.print(f"[bold]{safe(constitution.name)}[/] version {safe(constitution.version)}, id {constitution.id}")
+    console = screen.console()
+    about = f" version {constitution.version}, id {constitution.id}"
+    console.print(screen.styled((constitution.name, "bold"), about))
     if constitution.description:
-        console.print(safe(constitution.description.strip()))
+        console.print(constitution.description.strip())
     for principle in constitution.principles:
         _show_principle(console, principle, sum(case.principle == principle.id for case in constitution.cases))
     _show_rating(console, constitution)
@@ -67,19 +68,24 @@ def show(file: File, json: Json = False) -> None:
 def list_constitutions(json: Json = False) -> None:
     """List those that are installed; a recipe takes them by name."""
     from solon.constitution.library import GROUP, registered
-    from solon.plugins.registry import kinds
+    from solon.plugins.offers import offers
 
-    found = {name: registered(name) for name in kinds(GROUP)}
+    usable = [offer for offer in offers(GROUP) if not offer.refused]
+    found = {offer.kind: registered(offer.kind) for offer in usable if offer.ours}
+    # to read theirs is to import the package: whoever lists what there is has not decided to use it
+    theirs = [(offer.kind, f"{offer.package} {offer.version}") for offer in usable if not offer.ours]
     if json:
-        print_json({"constitutions": [_summary(name, each) for name, each in found.items()]})
+        others = [{"name": name, "package": package} for name, package in theirs]
+        print_json({"constitutions": [_summary(name, each) for name, each in found.items()], "of_packages": others})
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("name", "principles", "cases", "what it is for", box=None, pad_edge=False)
     for name, each in found.items():
-        table.add_row(name, str(len(each.principles)), str(len(each.cases)), safe(each.description.strip()))
-    Console(highlight=False).print(table)
+        table.add_row(name, str(len(each.principles)), str(len(each.cases)), each.description.strip())
+    for name, package in theirs:
+        table.add_row(screen.styled(name), "", "", screen.styled(f"of {package}: solon constitution show {name}"))
+    screen.console().print(table)
 
 
 app.command("test")(run_tests)
@@ -98,8 +104,9 @@ def _show_principle(console: Console, principle: Principle, cases: int) -> None:
 
     role = "hard: vetoes" if principle.severity == "hard" else f"weight {principle.weight:g}"
     topics = f", on {', '.join(principle.topics)}" if principle.topics else ""
-    console.print(f"\n[bold]{safe(principle.id)}[/] ({role}{safe(topics)}; {count_of(cases, 'case')})")
-    console.print(Padding(safe(principle.text.strip()), (0, 0, 0, 2)))
+    about = f" ({role}{topics}; {count_of(cases, 'case')})"
+    console.print(screen.styled("\n", (principle.id, "bold"), about))
+    console.print(Padding(principle.text.strip(), (0, 0, 0, 2)))
     named = [(name, getattr(principle, name)) for name in ("critique", "revision", "source")]
     if told := [(name, text) for name, text in named if text]:
         show_named(console, told)
@@ -109,7 +116,7 @@ def _show_rating(console: Console, constitution: Constitution) -> None:
     rating = constitution.rating
     console.print(f"\nrated from {rating.low} to {rating.high}")
     for score, meaning in sorted(rating.meaning.items()):
-        console.print(f"  {score}: {safe(meaning)}")
+        console.print(f"  {score}: {meaning}")
 
 
 def _summary(name: str, constitution: Constitution) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solon.cli.named import count_of, safe, show_named
+from solon import screen
+from solon.cli.named import count_of, show_named
 from solon.cli.options import Json, Quiet, print_json
 
 if TYPE_CHECKING:
@@ -44,17 +45,17 @@ def run_tests(
 
     Exit code 1 if any case does not pass.
     """
-    import asyncio
-
     from solon.constitution import resolve
     from solon.constitution.judge import read_judge
     from solon.data.artifacts import write_json
     from solon.errors import InputError
+    from solon.loops import run_to_end
+    from solon.plugins.boundary import answer_of
 
     constitution, labeler = resolve(file), read_judge(judge)
-    if problems := labeler.problems():
+    if problems := answer_of(labeler, "problems"):
         raise InputError("\n".join(problems))
-    report, measured = asyncio.run(_run(constitution, labeler, ledger, max_usd, quiet, with_card=card is not None))
+    report, measured = run_to_end(_run(constitution, labeler, ledger, max_usd, quiet, with_card=card is not None))
     if card is not None and measured is not None:
         write_json(card, measured)
     if json:
@@ -106,16 +107,15 @@ async def _run(
 
 
 def _show_report(constitution: Constitution, report: CaseReport) -> None:
-    from rich.console import Console
 
-    console = Console(highlight=False)
+    console = screen.console()
     for result in report.results:
         if result.verdict != "passed":
             _show_result(console, constitution, result)
     total, passed = len(report.results), report.count("passed")
     others = [(verdict, report.count(verdict)) for verdict in ("wrong", "order_dependent", "tied", "failed")]
     rest = "".join(f"; {count} {verdict.replace('_', '-')}" for verdict, count in others if count)
-    console.print(f"{passed} of {count_of(total, 'case')} passed{rest}; judged by {safe(report.labeler)}")
+    console.print(f"{passed} of {count_of(total, 'case')} passed{rest}; judged by {report.labeler}")
 
 
 def _show_result(console: Console, constitution: Constitution, result: CaseResult) -> None:
@@ -126,7 +126,8 @@ def _show_result(console: Console, constitution: Constitution, result: CaseResul
         "tied": "the judge prefers neither",
         "failed": result.reason or "no verdict",
     }
-    console.print(f"[bold]case {result.number}[/] ({safe(case.principle)}): {safe(why[result.verdict])}")
+    told = f" ({case.principle}): {why[result.verdict]}"
+    console.print(screen.styled((f"case {result.number}", "bold"), told))
     lines = [
         ("principle", constitution.principle(case.principle).text),
         ("prompt", case.prompt),
@@ -144,7 +145,6 @@ def _shares(result: CaseResult) -> str:
 
 def _show_card(card: JudgeCard) -> None:
     """The card as a table: each share with its interval, of how many, and how many failed."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("judge card", "share", "95 % interval", "n", "failed", box=None, pad_edge=False)
@@ -160,10 +160,8 @@ def _show_card(card: JudgeCard) -> None:
     for name, share in rows:
         if share is not None and (share.n or share.failed):
             value = f"{share.value:.1%}" if share.n else "-"
-            table.add_row(
-                safe(name), value, f"{share.low:.1%} to {share.high:.1%}", f"{share.n:,}", f"{share.failed:,}"
-            )
-    console = Console(highlight=False)
+            table.add_row(name, value, f"{share.low:.1%} to {share.high:.1%}", f"{share.n:,}", f"{share.failed:,}")
+    console = screen.console()
     console.print(table)
     calibrated = "states no probabilities" if card.ece is None else f"{card.ece:.3f} over {card.ece_n:,} verdicts"
     time = "time not measured" if card.seconds_per_1000 is None else f"{card.seconds_per_1000:,.1f} s"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solon.cli.options import Json, print_json
+from solon import screen
+from solon.cli.completing import recipes, trainers
+from solon.cli.options import Json, Overrides, Sets, print_json
+
+if TYPE_CHECKING:
+    from solon.doctor.finding import Finding
 
 
 class Weights(StrEnum):
@@ -21,7 +28,14 @@ class Weights(StrEnum):
 Model = Annotated[
     str | None, typer.Option("--model", help="Say what a training of this model folder or hub id would need of a GPU.")
 ]
-Trainer = Annotated[str, typer.Option("--trainer", help="By which trainer.")]
+Recipe = Annotated[
+    Path | None,
+    typer.Argument(metavar="[RECIPE]", help="Say what this recipe needs here.", autocompletion=recipes),
+]
+Reach = Annotated[
+    bool, typer.Option("--reach", help="See whether somebody listens at the addresses that the recipe names.")
+]
+Trainer = Annotated[str, typer.Option("--trainer", help="By which trainer.", autocompletion=trainers)]
 OfWeights = Annotated[Weights, typer.Option("--weights", help="Number type of the base under adapters.")]
 Rank = Annotated[int, typer.Option("--rank", min=0, help="Of the adapters; 0 trains all weights.")]
 BatchSize = Annotated[
@@ -32,6 +46,10 @@ Rollouts = Annotated[int, typer.Option("--rollouts", min=1, help="Completions sa
 
 
 def doctor(
+    recipe: Recipe = None,
+    overrides: Overrides = None,
+    sets: Sets = None,
+    reach: Reach = False,
     model: Model = None,
     trainer: Trainer = "dpo",
     weights: OfWeights = Weights.nf4,
@@ -41,7 +59,14 @@ def doctor(
     rollouts: Rollouts = 64,
     json: Json = False,
 ) -> None:
-    """Say what this machine can run, and how to get the rest; with --model, what a training would need."""
+    """Say what this machine can run, and how to get the rest.
+
+    With a RECIPE, what that recipe needs here; with --model, what a training would need of a GPU. Nobody is asked over
+    the network, unless --reach is given. Exit code 1 if a recipe's need is not met.
+    """
+    if recipe is not None:
+        _of_recipe(recipe, overrides, sets, reach=reach, json=json)
+        return
     if model is not None:
         from solon.trainers.backends import Machine
         from solon.trainers.base import Lora
@@ -61,14 +86,31 @@ def doctor(
         if json:
             print_json(fitted.model_dump(mode="json"))
         else:
-            typer.echo("\n".join(fitted.lines()))
+            screen.say("\n".join(fitted.lines()))
         return
     from solon.doctor import findings
 
-    found = findings()
+    _show(findings(), json=json)
+
+
+def _of_recipe(recipe: Path, overrides: Overrides, sets: Sets, *, reach: bool, json: bool) -> None:
+    from solon.doctor.of_recipe import needs
+    from solon.recipe import read
+
+    found = needs(read(recipe, overrides or (), sets or ()), ask=reach)
+    _show(found, json=json)
+    if not all(one.ok for one in found):
+        raise typer.Exit(1)
+
+
+def _show(found: Sequence[Finding], *, json: bool) -> None:
+    from solon.installing import as_here
+
+    found = [one.model_copy(update={"remedy": as_here(one.remedy)}) for one in found]
     if json:
         print_json({"ok": all(one.ok for one in found), "findings": [one.model_dump() for one in found]})
         return
     for one in found:
         mark = "MISSING" if not one.ok else "absent " if one.remedy else "ok     "
-        typer.echo(f"{mark} {one.what}: {one.found}" + (f"\n        -> {one.remedy}" if one.remedy else ""))
+        remedy = f"\n        -> {one.remedy}" if one.remedy else ""
+        screen.say(f"{mark} {one.what}: {one.found}{remedy}")

@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
+from solon import screen
+from solon.cli.completing import runs
 from solon.cli.options import Json, print_json
 
-Source = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or the folder of its checkpoint.")]
+Source = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run directory, or the folder of its checkpoint.", autocompletion=runs)
+]
 To = Annotated[Path, typer.Option("--to", help="The folder to write: a new one, or an empty one.")]
 Merge = Annotated[
     bool, typer.Option("--merge", help="Add the adapter into the weights of its base, in 16 bits: a model by itself.")
@@ -29,4 +33,4 @@ def export(run: Source, to: To, merge: Merge = False, base: Base = None, json: J
         print_json(exported.model_dump(mode="json"))
         return
     what = {"full": "all weights", "lora": "the adapter", "merged": f"the merged weights in {exported.dtype}"}
-    typer.echo(f"{exported.folder}: {what[exported.form]}; {', '.join(exported.files)}")
+    screen.say(f"{exported.folder}: {what[exported.form]}; {', '.join(exported.files)}")

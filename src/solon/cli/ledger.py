@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from solon import screen
 from solon.cli.options import Json, print_json, table
+from solon.cli.salvage import salvage
 
 if TYPE_CHECKING:
     from solon.ledger import Batch, Ledger
 
 app = typer.Typer(no_args_is_help=True)
+app.command("salvage")(salvage)
 
 LedgerFile = Annotated[Path, typer.Option("--ledger", help="The ledger file.")]
 RunName = Annotated[str | None, typer.Option("--run", help="Only what this run was the first to pay.")]
@@ -83,7 +86,6 @@ def show(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = None,
             }
         )
         return
-    from rich.console import Console
 
     rows = table("model", "replies", "input tokens", "output tokens", "dollars", "in doubt", numbers=5)
     for total in totals:
@@ -96,23 +98,21 @@ def show(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = None,
             f"{total.cost_usd:,.4f}",
             doubt,
         )
-    console = Console(highlight=False)
+    console = screen.console()
     if not totals:
-        console.print(f"nothing was paid by {run}" if run else "the ledger is empty", markup=False)
+        console.print(f"nothing was paid by {run}" if run else "the ledger is empty")
     else:
         console.print(rows)
     for one in doubts:
         again = "asked again and answered" if one.answered else "not answered yet"
         console.print(
             f"in doubt: {one.stage} of run {one.run}, {one.model}, at most ${one.reserved_usd:.4f}, {again}",
-            markup=False,
         )
     for batch in batches:
         if batch.phase in ("submitting", "submitted"):
             console.print(
                 f"batch {batch.id or batch.label}: {batch.open:,} of {batch.requests:,} requests to {batch.model} are "
                 f"to come; {_state(batch)}",
-                markup=False,
             )
 
 
@@ -129,15 +129,14 @@ def batches(ledger: LedgerFile = Path(".solon/ledger.sqlite"), run: RunName = No
     if json:
         print_json({"batches": [asdict(batch) for batch in found]})
         return
-    from rich.console import Console
 
     rows = table("batch", "provider", "model", "run", "submitted at", "state", "requests", "to come", numbers=2)
     for batch in found:
         at = datetime.fromtimestamp(batch.submitted_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
         counts = f"{batch.requests:,}", f"{batch.open:,}"
         rows.add_row(batch.id or batch.label, batch.provider, batch.model, batch.run, at, _state(batch), *counts)
-    console = Console(highlight=False)
-    console.print(rows if found else "no batch was handed to any provider", markup=False)
+    console = screen.console()
+    console.print(rows if found else "no batch was handed to any provider")
 
 
 @app.command("give-up")
@@ -161,4 +160,4 @@ def give_up(
         if found[0].phase not in ("submitting", "submitted"):
             raise DataError(f"nothing more is to come of {batch}: {_state(found[0])}")
         opened.apply([Ended(found[0].label, "lost")])
-    typer.echo(f"{batch} is given up: {found[0].open:,} requests are in doubt, and the next run asks them again")
+    screen.say(f"{batch} is given up: {found[0].open:,} requests are in doubt, and the next run asks them again")

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from solon import screen
+from solon.cli import completing
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from solon.progress import Progress
 
-RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file.")]
-RecipeOrRun = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file, or the folder of a run.")]
+RecipeFile = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="The recipe file.", autocompletion=completing.recipes)
+]
+RecipeOrRun = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RECIPE", help="The recipe file, or the folder of a run.", autocompletion=completing.recipes_and_runs
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Values to use in place of the recipe's, e.g. train.beta=0.05."),
@@ -22,11 +31,20 @@ Overrides = Annotated[
 Sets = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME", help="A variation of the recipe, as it stands under `sets`. May be repeated."
+        "--set",
+        metavar="NAME",
+        help="A variation of the recipe, as it stands under `sets`. May be repeated.",
+        autocompletion=completing.sets,
     ),
 ]
 Phase = Annotated[
-    str | None, typer.Option("--phase", metavar="NAME", help="The last phase to do, of a recipe with `phases`.")
+    str | None,
+    typer.Option(
+        "--phase",
+        metavar="NAME",
+        help="The last phase to do, of a recipe with `phases`.",
+        autocompletion=completing.phases,
+    ),
 ]
 RunDir = Annotated[
     Path | None, typer.Option("--run-dir", help="Where the run's files go. Default: runs/<name of the recipe>.")
@@ -62,4 +80,4 @@ def table(*names: str, numbers: int = 0) -> Table:
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output: what ``--json`` promises."""
-    typer.echo(json.dumps(value, ensure_ascii=True, indent=2))
+    screen.say_json(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from solon import screen
 from solon.cli.options import Json, Overrides, RecipeFile, Sets, print_json, table
 
 if TYPE_CHECKING:
@@ -42,19 +43,18 @@ def plan(
     if json:
         print_json(planned.model_dump(mode="json"))
         return
-    from rich.console import Console
 
-    console = Console(highlight=False)
+    console = screen.console()
     if not planned.rows:
         console.print("No stage of this recipe asks a model for anything.")
         return
     console.print(_table(planned))
     console.print()
     for line in (*_sums(planned), *(f"! {warning}" for warning in planned.warnings)):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     console.print()
     for note in planned.notes:
-        console.print(note, markup=False, soft_wrap=True)
+        console.print(note, soft_wrap=True)
 
 
 _OTHER_WAYS = {"plain": "unbatched", "batched": "batched", "cached": "cached", "both": "both"}

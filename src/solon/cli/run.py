@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from solon import screen
 from solon.cli.options import (
     Formats,
     Json,
@@ -133,7 +134,7 @@ def _run(
     elif until is not None and not quiet:
         from solon.report import ended, summarise
 
-        typer.echo(ended(summarise(done), done, until), err=True)
+        screen.say(ended(summarise(done), done, until), err=True)
 
 
 def _tell(done: Path, formats: Sequence[Format], *, json: bool, quiet: bool, **more: dict[str, str]) -> None:
@@ -145,14 +146,12 @@ def _tell(done: Path, formats: Sequence[Format], *, json: bool, quiet: bool, **m
     elif not quiet:
         from datetime import UTC, datetime
 
-        from rich.console import Console
-
         from solon.report import limits_found, summarise, terminal
         from solon.report.write import FORMATS, page_of
 
         today, found = datetime.now(UTC).date(), limits_found(done)
         page = next(path for path in (page_of(done, each) for each in (*formats, *FORMATS)) if path.is_file())
-        terminal(summarise(done), Console(highlight=False), page, today=today, found=found)
+        terminal(summarise(done), screen.console(), page, today=today, found=found)
 
 
 def _phases(opened: Opened, last: Path) -> dict[str, dict[str, str]]:

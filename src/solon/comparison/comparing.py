@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from solon.evaluation.base import Measured
 from solon.evaluation.items import read_items
 from solon.evaluation.win_rate import WinRate
 from solon.ledger import Ledger
+from solon.loops import run_to_end
 from solon.phases import phases_of, unfolding
 from solon.plugins.base import base_folder, located
 from solon.progress import Progress
@@ -66,7 +66,7 @@ def compare(
         try:
             if each_two and len(runs) > 1:
                 last = {name: own[-1] for name, own in runs.items()}
-                stands, left_out = asyncio.run(_standings(opened, last, progress))
+                stands, left_out = run_to_end(_standings(opened, last, progress))
                 update = {"standings": stands, "warnings": (*comparison.warnings, *left_out)}
                 comparison = comparison.model_copy(update=update)
         finally:  # whatever becomes of the judges, what was trained is compared

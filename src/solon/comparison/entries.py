@@ -11,6 +11,8 @@ from solon.document import Document, Loc
 from solon.errors import Problem, RecipeError
 from solon.overriding import merged_document, written_out
 from solon.phases import fitted, phases_of
+from solon.plugins.base import base_folder
+from solon.plugins.importing import imports_of
 from solon.plugins.registry import kinds
 from solon.recipe import OF_ALL_PHASES, Opened, Recipe, validated
 from solon.trainers.base import Trainer
@@ -108,7 +110,8 @@ def _opened(opened: Opened, name: str, spec: Any) -> Opened:
     merged = merged_document(document, at)
     data = {key: value for key, value in merged.data.items() if key not in ("compare", "sets")}
     if not data.get("phases"):
-        data = fitted(data, stated=() if _is_trainer(spec) else partial.keys())
+        with base_folder(opened.folder), imports_of(data):
+            data = fitted(data, stated=() if _is_trainer(spec) else partial.keys())
     placed = replace(merged, data=data)
     entry = Opened(validated(placed, opened.path), opened.path, data, entry=name, document=placed)
     for phase in phases_of(entry):
@@ -183,7 +186,7 @@ def _named(trainers: Sequence[Any]) -> Iterator[str]:
     """A phase for each trainer, called by its kind; the second of a kind has a number."""
     seen = list[str]()
     for one in trainers:
-        kind = str(one.get("kind", "train")) if isinstance(one, Mapping) else str(one)
+        kind = str(one.get("kind", "train") if isinstance(one, Mapping) else one).replace(":", ".")
         seen.append(kind)
         yield kind if seen.count(kind) == 1 else f"{kind}-{seen.count(kind)}"
 

@@ -31,8 +31,9 @@ from solon.report.curves import CURVES, inline
 from solon.report.html import environment, hash_of, template
 from solon.report.markdown import bullets, escaped, fenced, small_table
 from solon.report.tables import Table
-from solon.report.text import one_line, shorten_paths, visible
+from solon.report.text import one_line, shorten_paths
 from solon.report.write import write_figures, write_page
+from solon.screen import visible
 
 _MOST_LINES = 80
 _MOST_DOUBTS = 8

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ from solon.errors import (
     StorageError,
 )
 from solon.phases import phases_of
+from solon.plugins.sending import Sent, sent
+from solon.starting import python
 from solon.stream.core import DRAIN_S
 from solon.trainers.backends import Machine
 from solon.trainers.protocol import Trouble
@@ -41,13 +42,17 @@ _PATIENCE = 0.2
 
 
 class Assignment(Noun):
-    """What a process of its own is told: whose recipe, where to run it, and where to say what went wrong."""
+    """What a process of its own is told: whose recipe, where to run it, and where to say what went wrong.
+
+    With it go the plugins that are installed nowhere: registered by the process that starts it.
+    """
 
     path: Path
     data: dict[str, Any]
     entry: str
     run_dir: Path
     trouble: Path
+    plugins: tuple[Sent, ...] = ()
 
 
 @dataclass
@@ -138,6 +143,7 @@ def _started(entry: Entry, run_dir: Path, place: int, jobs: int) -> _Child:
         entry=entry.name,
         run_dir=(run_dir / entry.name).absolute(),
         trouble=trouble.absolute(),
+        plugins=sent(),
     )
     write_json(assignment, told)
     environment = os.environ | {BESIDE: str(jobs)}
@@ -146,7 +152,7 @@ def _started(entry: Entry, run_dir: Path, place: int, jobs: int) -> _Child:
         environment["CUDA_VISIBLE_DEVICES"] = _device(place, gpus)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own module, in our own interpreter
-            [sys.executable, "-m", "solon.comparison.worker", str(assignment)],
+            python("solon.comparison.worker", str(assignment)),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

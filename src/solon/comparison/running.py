@@ -94,7 +94,7 @@ def _data_first(entries: Sequence[Entry], run_dir: Path, progress: Progress) -> 
         progress.say(f"compare   {entry.name}: the data that all learn from")
         phase = phases_of(entry.opened)[0].phase or None
         try:
-            run(entry.opened, run_dir / entry.name, until="build", phase=phase, progress=progress)
+            run(entry.opened, run_dir / entry.name, until="build", phase=phase, goes_on=True, progress=progress)
         except Exception as error:  # noqa: BLE001 - the boundary: it happens again where it is told
             own_failure(error)
         else:

@@ -11,7 +11,7 @@ from solon.comparison.words import before, of, trainers_of
 from solon.data.records import Metric
 from solon.report.rows import part_of, wanted
 from solon.report.tables import Table
-from solon.report.wording import counted, dollars, label, number, p_value, short, with_interval
+from solon.report.wording import counted, dollars, label, number, p_value, short, signed, with_interval
 
 _MOST_PARTS = 8
 
@@ -191,7 +191,7 @@ def _bare_p(p: float | None) -> str:
 
 def _signed(metric: Metric) -> str:
     scale, digits, unit = (100, 1, " points") if metric.unit == "share" else (1, 2, "")
-    ends = [f"{scale * end:+.{digits}f}".replace("-", "−") for end in (metric.value, metric.low, metric.high)]
+    ends = [signed(scale * end, digits) for end in (metric.value, metric.low, metric.high)]
     return f"{ends[0]}{unit} [{ends[1]} to {ends[2]}]"
 
 

@@ -10,7 +10,7 @@ from solon.data.records import Metric
 from solon.report.headline import FIRST
 from solon.report.rows import is_win_rate, wanted
 from solon.report.text import one_line, shorten_paths
-from solon.report.wording import counted, dollars, label, listed, lower_first, number, p_value, with_interval
+from solon.report.wording import counted, dollars, label, listed, lower_first, number, p_value, plain, with_interval
 
 _MOST_NAMED = 4
 
@@ -192,7 +192,7 @@ def _size(tested: Tested) -> str:
     low, high = sorted((sign * metric.low, sign * metric.high))
     unit = "points" if metric.unit == "share" else metric.unit if metric.unit in ("nats", "tokens") else ""
     scale, digits = (100, 1) if metric.unit == "share" else (1, 1 if unit else 2)
-    ends = " to ".join(f"{scale * end:.{digits}f}".replace("-", "−") for end in (low, high))
+    ends = " to ".join(plain(scale * end, digits) for end in (low, high))
     return f"{scale * abs(metric.value):.{digits}f}{f' {unit}' if unit else ''} [{ends}]{p}"
 
 

@@ -10,6 +10,7 @@ from solon.document import Document, load, parse, problems_of
 from solon.errors import InputError, Problem
 from solon.labelers.base import Labeler
 from solon.plugins.base import Settings, base_folder
+from solon.plugins.importing import imports_of
 from solon.plugins.registry import AnyLabeler
 
 
@@ -34,7 +35,7 @@ def read_judge(judge: str) -> Labeler:
     if "label" not in document.data:
         document = _under_label(document)
     try:
-        with base_folder(None if inline else Path(judge).parent.absolute()):
+        with base_folder(None if inline else Path(judge).parent.absolute()), imports_of(document.data):
             return _Judge.model_validate({"label": document.data["label"]}).label
     except ValidationError as error:
         raise InputError(problems_of(error, document, _Judge)) from None

@@ -73,7 +73,7 @@ class Agreement(Evaluator):
         if any(len(judgment.options) == 2 for judgment in evidence.judgments):
             whole = consistency("order_consistency", "labels", evidence.judgments)
             slot = first_slot("first_slot_wins", "labels", evidence.judgments)
-            metrics = [whole, slot, *_coefficients("order_consistency", tables_of_orders(evidence.judgments))]
+            metrics = [whole, slot, *beyond_chance("order_consistency", tables_of_orders(evidence.judgments))]
         if self.other is not None:
             metrics += await _agreement(self.other, evidence)
         return metrics
@@ -102,39 +102,52 @@ async def _agreement(other: Labeler, evidence: Evidence) -> list[Metric]:
             account.add(one.judgments)
         if isinstance(said_of_all := account.summary().get("note"), str):
             more = f"; {said_of_all}"
-    told = [(pair, _of(pair, pair.labels, principles), one.preferred) for pair, one in zip(pairs, asked, strict=True)]
-    metrics = _of_verdicts("agreement", other, told, more)
+    told = [
+        (pair.group.prompt.id, _of(pair, pair.labels, principles), one.preferred)
+        for pair, one in zip(pairs, asked, strict=True)
+    ]
+    metrics = of_verdicts("agreement", other.name, told, more)
     for principle in _asked_by_both(pairs, asked):
         alone = [
-            (pair, _of(pair, _under(principle, pair.labels), principles), _of(pair, said, principles))
+            (pair.group.prompt.id, _of(pair, _under(principle, pair.labels), principles), _of(pair, said, principles))
             for pair, one in zip(pairs, asked, strict=True)
             if (said := _under(principle, one.judgments))
         ]
-        metrics += _of_verdicts(f"agreement/{principle}", other, alone, "")
+        metrics += of_verdicts(f"agreement/{principle}", other.name, alone, "")
     return metrics
 
 
-def _of_verdicts(
-    name: str, other: Labeler, told: Sequence[tuple[_Pair, Preferred, Preferred]], more: str
-) -> list[Metric]:
-    """The share on which both prefer the same, and the coefficients, of what the labels and the other one say."""
-    tables: dict[str, Counter[tuple[str, str]]] = {}
-    for pair, label, said in told:
-        if label in _DECIDED and said in _DECIDED:
-            tables.setdefault(pair.group.prompt.id, Counter())[label, said] += 1
+def of_verdicts(name: str, other: str, told: Sequence[tuple[str, Preferred, Preferred]], more: str) -> list[Metric]:
+    """The share on which both prefer the same, and the coefficients, of what the labels and another one say."""
+    share, tables = agreeing(name, told)
     verdicts = [(label, said) for _, label, said in told]
     label_ties, other_ties = (sum(pair[side] == "tie" for pair in verdicts) for side in (0, 1))
-    note = f"with {other.name}, where both prefer one; {label_ties:,} ties of the labels, {other_ties:,} of the other"
+    note = f"with {other}, where both prefer one; {label_ties:,} ties of the labels, {other_ties:,} of the other"
     # a labeler that need not answer everything, such as people's verdicts in a file: no answer is no failure
     if not_asked := sum("not_asked" in pair for pair in verdicts):
         note += f"; {not_asked:,} pairs not asked about"
+    share = share.model_copy(update={"method": f"{share.method}; {note}{more}"})
+    return [share, *beyond_chance(name, tables)]
+
+
+def agreeing(name: str, told: Sequence[tuple[str, Preferred, Preferred]]) -> tuple[Metric, list[Table]]:
+    """The share on which both prefer the same, of the pairs on which both prefer one; and a table a prompt of these.
+
+    Args:
+        name: of the share.
+        told: of each pair the id of its prompt, and what the labels and another one say.
+    """
+    tables: dict[str, Counter[tuple[str, str]]] = {}
+    for prompt, label, said in told:
+        if label in _DECIDED and said in _DECIDED:
+            tables.setdefault(prompt, Counter())[label, said] += 1
     clusters = [(sum(table[same, same] for same in _DECIDED), table.total()) for table in tables.values()]
-    n, failed = sum(items for _, items in clusters), sum("failed" in pair for pair in verdicts)
-    share = metric(name, "labels", clustered_share(clusters), n, failed=failed, note=note + more)
-    return [share, *_coefficients(name, list(tables.values()))]
+    n, failed = sum(items for _, items in clusters), sum("failed" in (label, said) for _, label, said in told)
+    return metric(name, "labels", clustered_share(clusters), n, failed=failed), list(tables.values())
 
 
-def _coefficients(name: str, tables: Sequence[Table]) -> list[Metric]:
+def beyond_chance(name: str, tables: Sequence[Table]) -> list[Metric]:
+    """Kappa, alpha and AC1 of the share of that name, from a table a prompt."""
     n = sum(count for table in tables for count in table.values())
     return [
         metric(f"{coefficient}/{name}", "labels", estimate, n, unit="score", note="1 is full agreement, 0 chance")

@@ -21,6 +21,7 @@ from solon.data.records import (
 )
 from solon.data.verdicts import verdict
 from solon.labelers.base import Labeler
+from solon.labelers.boundary import examined
 from solon.labelers.votes import share
 
 Preferred = Literal["first", "second", "tie", "failed", "not_asked"]
@@ -53,7 +54,7 @@ async def compare(
     asked = [pair for pair in pairs if pair[1].text != pair[2].text]
     found = await asyncio.gather(
         *(
-            labeler.examine(Candidates(prompt=prompt, completions=(first, second)), constitution)
+            examined(labeler, Candidates(prompt=prompt, completions=(first, second)), constitution)
             for prompt, first, second in asked
         )
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from solon.data.ratings import VETO_BELOW, Rated, ratings
 from solon.data.records import Candidates, Completion, Constitution, Judgment, Principle, Prompt
 from solon.labelers.base import Labeler
+from solon.labelers.boundary import examined
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ async def _examined(
     judge: Labeler, prompt: Prompt, answers: tuple[Completion, ...], constitution: Constitution
 ) -> tuple[Judgment, ...]:
     different = tuple({answer.text: answer for answer in answers}.values())
-    return await judge.examine(Candidates(prompt=prompt, completions=different), constitution)
+    return await examined(judge, Candidates(prompt=prompt, completions=different), constitution)
 
 
 def rates(judge: Labeler) -> bool:

@@ -15,6 +15,7 @@ from solon.data.records import Candidates, Constitution, Prompt
 from solon.data.split import is_held_out
 from solon.labelers.base import Labeler
 from solon.plugins.base import located
+from solon.plugins.boundary import answer_of
 from solon.recipe import Recipe
 from solon.trainers.prompted import PromptTrainer
 
@@ -58,7 +59,7 @@ class Crowd:
         Exact where that account is, and where it is wrong by the same factor everywhere.
         """
         expected, of_sample = (
-            sum(count * labeler.expected_questions(*shape) for shape, count in shapes.items())
+            sum(count * answer_of(labeler, "expected_questions", *shape) for shape, count in shapes.items())
             for shapes in (self.shapes, self.sampled)
         )
         return expected / of_sample if of_sample else self.times

@@ -14,6 +14,7 @@ from solon.evaluation.agreement import Agreement
 from solon.evaluation.base import Evaluator
 from solon.evaluation.comparison import comparisons
 from solon.labelers.base import Labeler
+from solon.loops import run_to_end
 from solon.planning.crowd import Crowd, crowds_of
 from solon.planning.known import knowing
 from solon.planning.rehearsal import name_of
@@ -71,7 +72,7 @@ def estimated(opened: Opened, seconds: float | None) -> Estimates:
     with knowing(Path(recipe.ledger)) as known:
         found = Estimates(labels=labels, held_out=held_out, has_ledger=known is not None)
         trial = Trial(constitution, known, seconds)
-        asyncio.run(_through(recipe, constitution, trial, found))
+        run_to_end(_through(recipe, constitution, trial, found))
         found.rows, found.sorts = trial.rows, trial.sorts
     return found
 

@@ -58,7 +58,7 @@ def knowing(path: Path) -> Iterator[Known | None]:
         return
     with storage(path, "Nothing was changed"):
         # not mode=ro: such a connection leaves the files of the write-ahead log behind, which this one takes away
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
         connection.execute("PRAGMA query_only = ON")
     with closing(connection):
         yield Known(path, connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from solon.data.records import Noun
+from solon.data.showing import html_table, text_table
 
 
 class Ways(Noun):
@@ -125,3 +126,31 @@ class Plan(Noun):
     disk: Disk
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        lines = [text_table(_HEADS, self._cells())] if self.rows else ["no stage asks a model for anything"]
+        return "\n".join([*lines, *(f"! {warning}" for warning in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEADS, self._cells(), " ".join(self.warnings))
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        rows = [
+            (
+                one.where,
+                one.model,
+                f"{one.requests:,}",
+                f"{one.input_tokens:,}",
+                f"{one.output_tokens:,}",
+                _usd(one.usd),
+            )
+            for one in self.rows
+        ]
+        return [*rows, ("all", "", f"{self.requests:,}", "", "", _usd(self.usd))]
+
+
+_HEADS = ("for", "model", "requests", "tokens read", "written", "dollars")
+
+
+def _usd(usd: float | None) -> str:
+    return "unknown" if usd is None else f"{usd:,.2f}"

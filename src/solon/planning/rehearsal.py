@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from solon.data.records import Candidates, Constitution, Failed, Judgment, Question, canonical
-from solon.errors import PluginError, SolonError
+from solon.labelers import boundary
 from solon.labelers.base import Label, Labeler
 from solon.labelers.cascade import Cascade
 from solon.labelers.ranking import RankingJudge
@@ -107,15 +107,7 @@ async def examined(labeler: Labeler, candidates: Candidates, constitution: Const
     Raises:
         PluginError: it raises what no labeler may.
     """
-    try:
-        return await labeler.examine(candidates, constitution)
-    except SolonError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"labeler {labeler.kind!r} ({type(labeler).__module__}) raised {type(error).__name__}: {error}, when it "
-            "was tried out on replies that are no verdicts. What it cannot judge it should answer with Failed"
-        ) from error
+    return await boundary.examined(labeler, candidates, constitution, "replies that are no verdicts, to try it out")
 
 
 # ---------------------------------------------------------------- labelers as a plan needs them

@@ -13,6 +13,7 @@ from solon.planning.nouns import Row, Ways
 from solon.planning.rehearsal import name_of
 from solon.planning.times import Work, seconds_a_request
 from solon.plugins.base import Plugin
+from solon.plugins.boundary import answer_of
 
 ESCALATED = 0.3
 """Of the questions that a cascade could escalate, the share that a plan takes it to escalate."""
@@ -132,4 +133,4 @@ def _models_in(plugin: Plugin, key: str) -> Iterator[tuple[str, ChatModel]]:
             if isinstance(part, Plugin):
                 yield from _models_in(part, place)
     if isinstance(plugin, Labeler | Evaluator):  # those that it makes of its own settings
-        yield from ((key, model) for model in plugin.models())
+        yield from ((key, model) for model in answer_of(plugin, "models"))

@@ -13,9 +13,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from solon.data.artifacts import atomic, read_jsonl
+from solon.data.artifacts import read_jsonl
 from solon.data.identity import Noun, digest
 from solon.data.records import RatingScale
+from solon.data.whole import atomic
 from solon.errors import DataError, Problem
 
 FORM = "grades.csv"

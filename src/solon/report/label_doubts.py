@@ -167,3 +167,5 @@ def _metric(metric: Metric) -> Iterator[str]:
         yield f"{what}: its judge turned with the order of the answers in {number(1 - metric.value)} of the pairs."
     if metric.name == "agreement" and metric.n and metric.value < LOW_AGREEMENT:
         yield f"The labels agree with the other labeler on {number(metric.value)} of {metric.n:,} pairs only."
+    if metric.name == "human_agreement" and metric.n and metric.value < LOW_AGREEMENT:
+        yield f"The labels agree with people on {number(metric.value)} of {metric.n:,} only, drawn at random."

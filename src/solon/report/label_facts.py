@@ -56,6 +56,7 @@ def label_told(summary: Summary) -> Told:
         if _COEFFICIENT.match(one.name) is None and (one.of == "pair" or one.name not in known)
     ]
     told.facts += _beyond_chance(measured)
+    told.facts += _said(summary)
     if labeled is not None:
         told.facts += [*_prices(labeled), *_batches(labeled), *_cost(labeled)]
         told.tables = [*_voters(labeled.votes), *_canary_table(labeled.canaries), *told.tables]
@@ -153,8 +154,21 @@ def _beyond_chance(measured: Sequence[Metric]) -> Iterator[Fact]:
         said = [f"{_CALLED[one.name.partition('/')[0]]} {_coefficient(one)}" for one in metrics]
         name, _, principle = of.partition("/")
         under = f"under {one_line(principle, 60)}: " if principle else ""
-        called = "order" if name == "order_consistency" else name
+        called = "order" if name == "order_consistency" else name.replace("_", " ")
         yield Fact(called, f"{under}{', '.join(said)} on {metrics[0].n:,}; 0 is what chance gives")
+
+
+def _said(summary: Summary) -> Iterator[Fact]:
+    """What people said of the labels in `solon view`, and how much of it tells nothing of the judge."""
+    if (said := summary.said) is not None:
+        aside = {
+            "given after the judge's was shown": said.seen,
+            "on what is no longer labeled": said.gone,
+            "on labels that they made themselves": said.own,
+        }
+        parts = [f"{number:,} {what}" for what, number in aside.items() if number]
+        left = f"; left out of agreement: {' and '.join(parts)}" if parts else ""
+        yield Fact("people", f"{counted(said.verdicts, 'verdict')} on labels{left}")
 
 
 def _coefficient(metric: Metric) -> str:

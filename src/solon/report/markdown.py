@@ -18,9 +18,10 @@ from solon.report.moved import moved_tables
 from solon.report.rows import Row, rows
 from solon.report.summary import Summary
 from solon.report.tables import Table
-from solon.report.text import excerpt, one_line, shorten_paths, visible
+from solon.report.text import excerpt, one_line, shorten_paths
 from solon.report.watched import watched
 from solon.report.wording import change, counted, label, p_value, with_interval
+from solon.screen import visible
 
 _SHOWN = 2
 _TEXT = 1200

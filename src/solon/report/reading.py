@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from solon.data.artifacts import opened, validation_problems, wrong_encoding
+from solon.data.artifacts import opened, validation_problems, why_not_json, wrong_encoding
 from solon.errors import DataError, Problem
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -39,8 +39,8 @@ def read_json(path: Path) -> Any:
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}:{error.colno}"
         raise DataError([Problem(where, f"not valid JSON: {error.msg.lower()}", "run the stage again")]) from error
-    except RecursionError:
-        raise DataError([Problem(str(path), "not usable JSON: nested too deeply")]) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError([Problem(str(path), why_not_json(error))]) from None
 
 
 def parse(model: type[_Model], value: Any, where: str, name: str) -> _Model:

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 from pydantic import Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from solon.data.artifacts import json_lines
+from solon.data.people import OF_LABELS
 from solon.data.records import Checkpoint, Constitution, Metric, Noun, RatingScale, Usage
 from solon.errors import DataError, Problem
 from solon.evaluation.items import read_items
 from solon.evaluation.paired import paired_means
+from solon.evaluation.people import Said, said_by_people
 from solon.report.grades import Graded, compared, graded, of_other_answers
 from solon.report.held_out import Example, Moved, moved, read_examples
 from solon.report.labeled import Labeled, Part
@@ -120,6 +122,7 @@ class Summary(Noun):
         examples: the held-out answers, with what was measured of each.
         graded: the answers side by side, with what people said of them in ``grades.csv``.
         other_grades: rows of that file that are about answers which the run no longer has.
+        said: what people said of the labels in `solon view`; ``None`` where they said nothing.
     """
 
     name: str
@@ -140,6 +143,7 @@ class Summary(Noun):
     examples: tuple[Example, ...] = ()
     graded: tuple[Graded, ...] = ()
     other_grades: NonNegativeInt = 0
+    said: Said | None = None
 
 
 class _Stage(Part):
@@ -173,6 +177,10 @@ def summarise(run_dir: Path) -> Summary:
     people = graded(run_dir, scale) if evaluated else ()
     items = read_items(run_dir) if evaluated else {}
     recipe_file = run_dir / "recipe.yaml"
+    said, agreement = None, list[Metric]()
+    if "label" in run.stages and run.constitution is not None:
+        told = said_by_people(run_dir / OF_LABELS, run_dir / "judgments.jsonl", run.constitution)
+        said, agreement = told if told is not None else (None, agreement)
     return Summary(
         name=run.name,
         seed=run.seed,
@@ -193,11 +201,16 @@ def summarise(run_dir: Path) -> Summary:
         trained=trained,
         evaluated=evaluated,
         steps=_steps(run_dir / "checkpoints" / trained.checkpoint.trainer / "metrics.jsonl") if trained else (),
-        metrics=(*(_metrics(run_dir / "evaluation" / "metrics.json") if evaluated else ()), *_of_people(people)),
+        metrics=(
+            *(_metrics(run_dir / "evaluation" / "metrics.json") if evaluated else ()),
+            *_of_people(people),
+            *agreement,
+        ),
         moved=moved(items),
         examples=read_examples(run_dir, items) if evaluated else (),
         graded=people,
         other_grades=of_other_answers(run_dir) if people else 0,
+        said=said,
     )
 
 
@@ -215,7 +228,7 @@ def _steps(path: Path) -> tuple[dict[str, float], ...]:
     if not path.is_file():
         return ()
     steps = []
-    for number, line in json_lines(path):
+    for number, line in json_lines(path, numbers_only=False):
         if isinstance(line, Problem):
             raise DataError([line])
         if not isinstance(line, dict) or not _is_number(line.get("step")):

@@ -8,26 +8,8 @@ is the business of the page that shows it.
 from __future__ import annotations
 
 import re
-import unicodedata
 
-_INVISIBLE_CATEGORIES = {
-    "Cc",
-    "Cf",
-    "Cs",
-    "Zl",
-    "Zp",
-}  # control, format (bidi, zero width, tags), surrogates, separators
-_INVISIBLE_LETTERS = {
-    "\u034f",  # combining grapheme joiner
-    "\u115f",  # Hangul fillers
-    "\u1160",
-    "\u3164",
-    "\uffa0",
-    "\u17b4",  # Khmer inherent vowels
-    "\u17b5",
-    "\u2800",  # blank Braille pattern
-}
-_VARIATION_SELECTORS = range(0xE0100, 0xE01F0)  # the supplement, which can smuggle bytes; emoji use FE0F, which stays
+from solon.screen import visible
 
 # A path is taken for one where a YAML value or an option begins with it; a slash inside a word or a URL is left alone.
 _BEGINS = r"""(?<![^\s'"\[{(,=])"""
@@ -38,22 +20,6 @@ _ABSOLUTE_PATH = re.compile(rf"{_BEGINS}(?:[A-Za-z]:[\\/]|/)(?:{_FOLDER})+([\w.@
 _PATH_OUT = re.compile(
     rf"{_BEGINS}(?:\.[\\/])?(?:(?:\.\.[\\/]){{3,}}|(?:\.\.[\\/])+(?={_AT_THE_ROOT}))(?:{_FOLDER})*([\w.@+~-]+)"
 )
-
-
-def visible(text: str) -> str:
-    """The text with every character that cannot be seen spelled out; line feeds and tabs stay as they are."""
-    text = text.replace("\r\n", "\n")
-    if text.isprintable() and text.isascii():
-        return text
-    return "".join(char if _is_visible(char) else f"⟨U+{ord(char):04X}⟩" for char in text)
-
-
-def _is_visible(char: str) -> bool:
-    if char in "\n\t":
-        return True
-    if char in _INVISIBLE_LETTERS or ord(char) in _VARIATION_SELECTORS or ord(char) & 0xFFFE == 0xFFFE:
-        return False
-    return unicodedata.category(char) not in _INVISIBLE_CATEGORIES
 
 
 def excerpt(text: str, limit: int) -> str:

@@ -51,18 +51,18 @@ def lower_first(words: str) -> str:
 
 
 def number(value: float | None, unit: str = "share") -> str:
-    """A value in its unit: shares as percentages with one decimal; a dash where there is none."""
+    """A value in its unit: shares as percentages with one decimal; a dash where there is none, and never ``-0.0``."""
     if value is None or not math.isfinite(value):
         return "–"
     match unit:
         case "share":
-            return f"{100 * value:.1f}%"
+            return f"{plain(100 * value, 1)}%"
         case "usd":
             return dollars(value)
         case "nats" | "tokens":
-            return f"{value:.1f} {unit}"
+            return f"{plain(value, 1)} {unit}"
         case _:
-            return f"{value:.2f}"
+            return plain(value, 2)
 
 
 def span(metric: Metric) -> str:
@@ -119,8 +119,8 @@ def change(row: Row) -> str:
     if value is None:
         return ""
     if row.unit == "share":
-        return f"{_signed(100 * value, 1)} points"
-    return f"{_signed(value, 2 if row.unit in ('score', 'usd') else 1)}{f' {row.unit}' if row.unit != 'score' else ''}"
+        return f"{signed(100 * value, 1)} points"
+    return f"{signed(value, 2 if row.unit in ('score', 'usd') else 1)}{f' {row.unit}' if row.unit != 'score' else ''}"
 
 
 def difference(row: Row) -> str:
@@ -128,10 +128,16 @@ def difference(row: Row) -> str:
     if row.change is None or row.pair is None or not (math.isfinite(row.pair.low) and math.isfinite(row.pair.high)):
         return ""
     scale, decimals = (100, 1) if row.unit == "share" else (1, 2 if row.unit in ("score", "usd") else 1)
-    return f"{_signed(scale * row.pair.low, decimals)} to {_signed(scale * row.pair.high, decimals)}"
+    return f"{signed(scale * row.pair.low, decimals)} to {signed(scale * row.pair.high, decimals)}"
 
 
-def _signed(value: float, decimals: int) -> str:
+def plain(value: float, decimals: int) -> str:
+    """``1.3``, ``−0.2``; what rounds to nothing has no sign."""
+    return signed(value, decimals).removeprefix("+")
+
+
+def signed(value: float, decimals: int) -> str:
+    """``+1.3``, ``−0.2``; what rounds to nothing has no sign."""
     text = f"{abs(value):.{decimals}f}"
     if float(text) == 0:
         return text

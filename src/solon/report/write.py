@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from solon.data.artifacts import atomic, write_json
+from solon.data.artifacts import write_json
+from solon.data.whole import atomic
 from solon.errors import MissingExtra
 from solon.report.alarm_facts import alarm_marks
 from solon.report.curves import CURVES, figures

@@ -9,6 +9,7 @@ from solon.ledger import Ledger
 from solon.models.base import FREE, ChatModel
 from solon.models.prices import Listed
 from solon.models.remote import RemoteModel
+from solon.plugins.boundary import answer_of
 
 
 def models_of(labeler: Labeler) -> list[JsonValue]:
@@ -17,7 +18,7 @@ def models_of(labeler: Labeler) -> list[JsonValue]:
     ``price_source`` is ``recipe``, or the page that solon's table of prices has it from; ``price_as_of`` is then the
     day on which it was read there. Both are empty for models that cost nothing.
     """
-    found = {model.identity(): model for model in labeler.models()}
+    found = {model.identity(): model for model in answer_of(labeler, "models")}
     return [_told(model) for model in found.values()]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from solon.data.artifacts import read_jsonl, write_json, writing_jsonl
@@ -15,10 +13,13 @@ from solon.data.records import Checkpoint, Completion, Judgment, Metric, Prompt
 from solon.data.split import is_held_out, split_key
 from solon.errors import DataError, StageIncomplete
 from solon.evaluation.base import Decoding, Each, Evidence, Keeping, Pair, Which
+from solon.evaluation.boundary import measured_by
 from solon.evaluation.items import Items
+from solon.loops import run_to_end
 from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
-from solon.plugins.base import Location, located
+from solon.plugins.base import Plugin, effects_of, located
+from solon.plugins.boundary import answer_of
 from solon.recipe import Recipe
 from solon.recipe_parts import Evaluate
 from solon.report.rows import part_of
@@ -27,6 +28,7 @@ from solon.stages.policies import Policies
 from solon.stages.run import Run, Stage, policy_model, stage
 from solon.stages.sample import reasons, remedies
 from solon.stages.watch import Watch
+from solon.trainers.dataset import place_of
 
 
 def evaluate(run: Run) -> None:
@@ -53,46 +55,53 @@ def evaluate(run: Run) -> None:
         "model": before.describe(),
         "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
         "rating": run.constitution.rating.model_dump(mode="json"),
-        "label": recipe.label.effects() if recipe.label is not None else None,
+        "label": effects_of(recipe.label) if recipe.label is not None else None,
         "veto_below": recipe.build.veto_below,
-        "measures": [measure.effects() for measure in plan.measures],
+        "measures": [effects_of(measure) for measure in plan.measures],
         "models": [model.describe() for model in examiners(recipe)],
         "sampling": [plan.temperature, plan.top_p, plan.max_tokens or recipe.sample.max_tokens],
         "seed": recipe.seed,
     }
     again = run.directory.summary("evaluate").get("unavailable", 0) > 0
-    with stage(run, "evaluate", inputs, needs=plan.measures, again=again) as work:
+    with stage(run, "evaluate", inputs, needs=asked_to_evaluate(recipe), again=again) as work:
         if work is not None:
             held_out = {split_key(prompt) for prompt in prompts}
             trained_on = frozenset(key for prompt in given if (key := split_key(prompt)) not in held_out)
             trained_on |= trained_earlier
-            asyncio.run(_evaluate(run, work, plan, prompts, (before, after), trained_on))
+            run_to_end(measured(run, work, plan, prompts, (before, after), trained_on))
 
 
 def _given(run: Run) -> list[Prompt]:
     """The prompts that the recipe begins at, whatever came of them."""
     recipe = run.recipe
     if recipe.dataset is not None:
-        return trained_prompts(recipe.dataset)
+        return trained_prompts(recipe)
     if recipe.label is None:
         return list(run.training_prompts().prompts)
     return [one.prompt for one in candidates(run)]
 
 
+def asked_to_evaluate(recipe: Recipe) -> list[Plugin]:
+    """The evaluators, and whoever they ask about the answers: the labeler too, where one falls back on it."""
+    measures = recipe.evaluate.measures if recipe.evaluate is not None else ()
+    return [*measures, *(labeler for measure in measures for labeler in measure.examiners(recipe.label))]
+
+
 def examiners(recipe: Recipe) -> list[ChatModel]:
     """Every chat model that an evaluator may ask: its own, or the labeler's where it falls back on that."""
     plan, labeler = recipe.evaluate, recipe.label
-    own = [model for measure in (plan.measures if plan else ()) for model in measure.models()]
-    return [*own, *(labeler.models() if labeler is not None else ())]
+    own = [model for measure in (plan.measures if plan else ()) for model in answer_of(measure, "models")]
+    return [*own, *(answer_of(labeler, "models") if labeler is not None else ())]
 
 
-def trained_prompts(dataset: Location) -> list[Prompt]:
-    """The prompts of a dataset's train split.
+def trained_prompts(recipe: Recipe) -> list[Prompt]:
+    """The prompts of the train split of the dataset at which a recipe begins.
 
     Raises:
-        DataError: it has no column of prompts.
+        DataError: it is not there, or has no column of prompts.
     """
-    path = Path(located(dataset))
+    assert recipe.dataset is not None
+    path = place_of(recipe.dataset, recipe.train.consumes if recipe.train is not None else None)
     return list(read_prompts(path if path.is_file() else path / "train.parquet").prompts)
 
 
@@ -113,7 +122,7 @@ def trained_on_earlier(recipes: Sequence[Recipe]) -> frozenset[str]:
 def _beginning(recipe: Recipe) -> list[Prompt]:
     """The prompts that a recipe begins at, read from its files alone."""
     if recipe.dataset is not None:
-        return trained_prompts(recipe.dataset)
+        return trained_prompts(recipe)
     if recipe.prompts is not None:
         return list(read_prompts(located(recipe.prompts), recipe.columns).prompts)
     assert recipe.candidates is not None
@@ -168,7 +177,7 @@ def trained_model(run: Run, checkpoint: Checkpoint) -> Transformers:
     return policy_model(run.recipe.policy, model=path)
 
 
-async def _evaluate(
+async def measured(
     run: Run,
     work: Stage,
     plan: Evaluate,
@@ -176,6 +185,7 @@ async def _evaluate(
     both: tuple[Transformers, Transformers],
     trained_on: frozenset[str],
 ) -> None:
+    """Asks both policies and measures their answers; the files are those of ``evaluate``."""
     decodings: list[Decoding] = list(dict.fromkeys(need for measure in plan.measures for need in measure.needs))
     decodings = decodings or ["sample"]
     watch = Watch()
@@ -209,8 +219,9 @@ async def _evaluate(
             watch.bar = bar
             for measure in plan.measures:
                 watch.measure(measure.kind)
-                metrics += await measure.evaluate(evidence)
-                warnings += measure.warnings(evidence)
+                found, said = await measured_by(measure, evidence)
+                metrics += found
+                warnings += said
                 bar.advance()
         _refuse_failures(metrics, run.recipe.max_failed)
     write_json(work.file("evaluation/metrics.json"), [metric.model_dump(mode="json") for metric in metrics])
@@ -228,6 +239,8 @@ async def _evaluate(
         unavailable=stream.tally.unavailable,
         warnings=warnings,
     )
+    with run.tracked() as track:
+        track.results(metrics)
 
 
 def _pairs(

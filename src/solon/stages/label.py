@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from solon.data.artifacts import Write, atomic, lines_into, read_jsonl, writing_jsonl
+from solon.data.artifacts import Write, lines_into, read_jsonl, writing_jsonl
 from solon.data.candidates import CandidateSet, reading_candidates
 from solon.data.records import Candidates, Judgment, Usage
 from solon.data.tables import identity
+from solon.data.whole import atomic
 from solon.labelers.base import Labeler
-from solon.labelers.boundary import boundary
+from solon.labelers.boundary import examined
 from solon.labelers.tally import ASKED_AGAIN, Tally
-from solon.plugins.base import located
+from solon.loops import run_to_end
+from solon.plugins.base import effects_of, located
+from solon.plugins.boundary import answer_of, name_of
 from solon.stages.asked import batches_of, models_of
 from solon.stages.run import Run, Stage, stage
 from solon.stages.witnesses import Accountant, Witness
@@ -43,7 +46,7 @@ def label(run: Run) -> None:
         "candidates": candidates_identity(run),
         "principles": [principle.model_dump(mode="json") for principle in run.constitution.principles],
         "rating": run.constitution.rating.model_dump(mode="json"),
-        "label": labeler.effects(),
+        "label": effects_of(labeler),
         # only where there are any, so that stages that were done before there were canaries stay done
         **({"canaries": recipe.canaries.model_dump(mode="json")} if recipe.canaries is not None else {}),
     }
@@ -58,10 +61,10 @@ def label(run: Run) -> None:
             if work is None:
                 return
             assert given is not None
-            work.summary.update(labeler=labeler.name, models=models_of(labeler))
+            work.summary.update(labeler=name_of(labeler), models=models_of(labeler))
             with atomic(work.file("judgments.jsonl")) as partial:
                 with _canaries(work) as canaries:
-                    seen = asyncio.run(_label(run, labeler, given, partial, canaries))
+                    seen = run_to_end(_label(run, labeler, given, partial, canaries))
                 seen = _concluded(run, labeler, given, partial) or seen
                 seen.tally.stop_if_nothing()
                 seen.tally.stop_if_too_many()
@@ -194,16 +197,15 @@ def _canaries(work: Stage) -> Iterator[Aviary | None]:
 
 async def _label(run: Run, labeler: Labeler, given: Given, partial: Path, canaries: Aviary | None) -> Seen:
     """Asks for every judgment, and writes each as soon as it and all before it are there."""
-    models = labeler.models()
+    models = answer_of(labeler, "models")
 
     async def examine(one: Candidates) -> tuple[tuple[Judgment, ...], Canary | None]:
-        with boundary(labeler):
-            if canaries is None:
-                return await labeler.examine(one, run.constitution), None
-            judgments, canary = await asyncio.gather(
-                labeler.examine(one, run.constitution), canaries.examine(run, labeler, one)
-            )
-            return judgments, canary
+        if canaries is None:
+            return await examined(labeler, one, run.constitution), None
+        judgments, canary = await asyncio.gather(
+            examined(labeler, one, run.constitution), canaries.examine(run, labeler, one)
+        )
+        return judgments, canary
 
     seen = Seen(run, labeler)
     with lines_into(partial) as write, run.progress.stage("label", len(given) or None, "prompts") as bar:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from solon.data.artifacts import sha256_of
+from solon.data.people import OF_LABELS
 from solon.errors import DataError, Problem
 from solon.progress import Progress
 from solon.report.write import FORMATS, USUAL, Format, page_of, write_report
@@ -51,6 +52,8 @@ def _report(directory: RunDirectory, formats: Collection[Format], progress: Prog
         "about": [directory.state[key] for key in ("solon", "name", "seed", "constitution", "versions")],
         "recipe": sha256_of(directory.path / "recipe.yaml"),
         **({"grades": sha256_of(form)} if form is not None else {}),
+        # people's verdicts, which are no output of any stage: no rerun touches them
+        **({"people": sha256_of(said)} if (said := directory.path / OF_LABELS).is_file() else {}),
     }
     if not directory.is_done("report", inputs):
         if (aside := directory.set_aside("report")) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,12 +18,15 @@ from solon.ledger import Ledger
 from solon.models.base import ChatModel
 from solon.models.transformers import Transformers
 from solon.plugins.base import Plugin, base_folder, located
+from solon.plugins.boundary import answer_of
+from solon.plugins.registry import packages_of
 from solon.progress import Progress, Silent
-from solon.recipe import Opened, Recipe
+from solon.recipe import Opened, Recipe, plugins
 from solon.report.write import USUAL, Format
 from solon.rundir import RunDirectory, clock
 from solon.stages.collector import seldom_collecting
 from solon.stream import Event, OnEvent, Stream
+from solon.tracking import Tracked, about, tracked
 from solon.trainers.base import Policy
 
 MATTERING_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow", "pydantic")
@@ -56,6 +59,24 @@ class Run:
     def path(self) -> Path:
         """The run directory."""
         return self.directory.path
+
+    def tracked(self, training: str = "") -> AbstractContextManager[Tracked]:
+        """The trackers of the recipe. ``training`` names what is trained, empty for what belongs to the last one."""
+        told = about(
+            self.opened.name,
+            budget=self.opened.budget,
+            recipe=self.opened.data,
+            constitution=self.constitution,
+            seed=self.recipe.seed,
+            versions=versions(self.recipe),
+        )
+        return tracked(
+            self.recipe.track,
+            told,
+            self.path,
+            lambda text: self.progress.say(f"{'track':<9} {text}"),
+            training=training,
+        )
 
     def training_prompts(self) -> Prompts:
         """The prompts that completions are sampled for."""
@@ -116,15 +137,16 @@ def opened_run(opened: Opened, run_dir: Path, progress: Progress) -> Iterator[Ru
             name=opened.name,
             seed=opened.recipe.seed,
             constitution=constitution.model_dump(mode="json"),
-            versions=versions(),
+            versions=versions(opened.recipe),
             recipe=opened.text(),
         )
         yield Run(opened, directory, constitution, ledger, progress)
 
 
-def versions() -> dict[str, str]:
-    """Python's version and those of the packages that may change a result, where installed."""
-    found = {"python": platform.python_version()}
+def versions(recipe: Recipe | None = None) -> dict[str, str]:
+    """Python's version and those of the packages that may change a result: of a recipe's plugins, and if installed."""
+    used = plugins(recipe) if recipe is not None else ()
+    found = {"python": platform.python_version()} | packages_of(plugin for _, plugin in used)
     for package in MATTERING_PACKAGES:
         try:
             found[package] = version(package)
@@ -154,7 +176,9 @@ def refuse_problems(*plugins: Plugin) -> None:
     Raises:
         RecipeError: with every problem.
     """
-    found = [Problem("", problem) for plugin in plugins for problem in plugin.problems()]
+    # two may lack the same key
+    texts = dict.fromkeys(text for plugin in plugins for text in answer_of(plugin, "problems"))
+    found = [Problem("", text) for text in texts]
     if found:
         raise RecipeError(found)
 

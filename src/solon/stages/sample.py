@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from solon.data.artifacts import writing_jsonl
 from solon.data.records import Candidates, Completion, Prompt, Usage, digest
 from solon.errors import ModelUnavailable, PromptTooLong, StageIncomplete
+from solon.loops import run_to_end
 from solon.models.base import ChatModel, Price, Reply, Request
+from solon.plugins.base import effects_of
 from solon.stages.run import Run, Stage, policy_model, stage
 from solon.stream import ask
 from solon.stream.window import window
@@ -29,7 +31,7 @@ def sample(run: Run) -> None:
     model = sampled_model(run)
     inputs = {
         "prompts": [prompt.id for prompt in prompts.prompts],
-        "model": model.describe(),
+        "model": effects_of(model),
         "seed": recipe.seed,
         **recipe.sample.model_dump(exclude={"model"}),
     }
@@ -37,7 +39,7 @@ def sample(run: Run) -> None:
     with stage(run, "sample", inputs, needs=[model], again=again) as work:
         if work is not None:
             work.summary["duplicates"] = prompts.duplicates
-            asyncio.run(_sample(run, work, prompts.prompts, model))
+            run_to_end(_sample(run, work, prompts.prompts, model))
 
 
 def sampled_model(run: Run) -> ChatModel:

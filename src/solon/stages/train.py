@@ -12,14 +12,17 @@ from solon.data.records import Checkpoint, Demonstration, Preference, Rating, Re
 from solon.data.tasks import PROMPTS
 from solon.errors import DataError, PluginError
 from solon.models.transformers import unload
-from solon.plugins.base import located
+from solon.plugins.base import effects_of
 from solon.progress import Bar, Progress
 from solon.recipe import Recipe
 from solon.stages.run import Run, policy_model, refuse_problems, stage
+from solon.tracking import Tracked
 from solon.trainers.alarms import Alarm
 from solon.trainers.announcing import announced, refuse_unfit
 from solon.trainers.base import Judging
+from solon.trainers.dataset import place_of
 from solon.trainers.launch import run_training
+from solon.trainers.workplace import training_id
 
 DATASET_OF: dict[type[Record], str] = {
     Preference: "preference",
@@ -47,11 +50,13 @@ def train(run: Run) -> None:
         raise PluginError(
             f"trainer {trainer.kind!r} consumes {trainer.consumes.__name__} records; datasets are built of {kinds}"
         )
-    dataset = Path(located(recipe.dataset)) if recipe.dataset is not None else run.path / "datasets" / name
+    dataset = run.path / "datasets" / name
+    if recipe.dataset is not None:
+        dataset = place_of(recipe.dataset, trainer.consumes)
     inputs = {
         "dataset": _dataset_identity(run, dataset, name),
         "policy": policy_model(policy).describe(),
-        "train": trainer.effects(),
+        "train": effects_of(trainer),
         "seed": recipe.seed,
     }
     judging = _judging(run) if trainer.labelers() else None
@@ -65,8 +70,9 @@ def train(run: Run) -> None:
         lines, parameters = announced(trainer, policy)
         for line in lines:
             run.progress.say(f"{'train':<9} {line}")
-        with run.progress.stage("train", None, "steps") as bar:
-            shown = _Shown(run.progress, bar)
+        name_of_it = training_id(trainer, policy, dataset, recipe.seed, judging)
+        with run.tracked(name_of_it) as track, run.progress.stage("train", None, "steps") as bar:
+            shown = _Shown(run.progress, bar, track)
             checkpoint = run_training(
                 trainer,
                 policy,
@@ -107,10 +113,16 @@ def refuse_untrainable(recipe: Recipe) -> None:
 
 
 def _made_to_fit(checkpoint: Checkpoint) -> list[str]:
-    """What was done about rows that were too long, where ``too_long`` asks for something."""
+    """What was done about rows that were too long, where ``too_long`` asks for something, or that spelt out tokens."""
     done = {"rows/left_out": "were too long and are left out", "rows/cut": "were too long: their prompts are cut"}
     counts = {said: checkpoint.metrics[name] for name, said in done.items() if name in checkpoint.metrics}
-    return [f"{count:,.0f} rows {said} (train.too_long)" for said, count in counts.items()]
+    told = [f"{count:,.0f} rows {said} (train.too_long)" for said, count in counts.items()]
+    if spelt := checkpoint.metrics.get("rows/control_tokens"):
+        told.append(
+            f"{spelt:,.0f} rows spell out tokens that begin or end a turn: a space in them made them text; "
+            "where a chat template has written them, take them out of the messages"
+        )
+    return told
 
 
 def rounds_that_made_it_worse(checkpoint: Checkpoint) -> list[str]:
@@ -168,10 +180,13 @@ def _dataset_identity(run: Run, dataset: Path, name: str) -> dict[str, str]:
 
 
 class _Shown:
-    """Shows each logged step of a training on a progress bar, and each alarm beside it and on a line of its own."""
+    """Shows each logged step of a training on a progress bar, and each alarm beside it and on a line of its own.
 
-    def __init__(self, progress: Progress, bar: Bar) -> None:
-        self.progress, self.bar = progress, bar
+    Trackers are told of both.
+    """
+
+    def __init__(self, progress: Progress, bar: Bar, track: Tracked) -> None:
+        self.progress, self.bar, self.track = progress, bar, track
         self.last = 0
         self.note = ""
         self.raised: dict[str, Alarm] = {}
@@ -182,11 +197,13 @@ class _Shown:
         self.note = f"loss {loss:.3f}" if loss is not None else ""
         self.bar.advance(step - self.last, total=steps, note=self._noted())
         self.last = step
+        self.track.step(step, steps, metrics)
 
     def alarm(self, alarm: Alarm) -> None:
         """An alarm: of those with one name the first is kept, with the count of all."""
         first = self.raised.setdefault(alarm.name, alarm)
         self.raised[alarm.name] = first.model_copy(update={"times": alarm.times})
+        self.track.alarm(alarm)
         if alarm.times == 1:  # one that comes and goes is counted: a line each would drown the others
             self.progress.say(f"{'train':<9} alarm: {alarm.text}; {alarm.remedy}")
         self.bar.advance(0, note=self._noted())

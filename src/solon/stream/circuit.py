@@ -12,13 +12,19 @@ WINDOW = 50
 SHARE = 0.9
 FIRST = 20
 WELL = 0.8
+KNOWN_SHARE, KNOWN_MOST = 0.1, 100
+"""How many calls have to end unavailable before a model is taken to be down of which the ledger holds replies: as many
+as this share of those, and never more than so many; ``FIRST`` that did not even reach it. What a rerun asks for may be
+nothing but what is never answered."""
 
 
 class Circuit:
     """The health of one model.
 
-    It is down once the first ``FIRST`` finished calls, or ``SHARE`` of the last ``WINDOW``, all ended unavailable; and
-    it is lost as well once it refused a request for good (key, quota, model name), as it would every other.
+    It is down once the first ``FIRST`` finished calls all ended unavailable, or ``SHARE`` of the last ``WINDOW`` did
+    while as few of the last calls were answered at their first try: a few requests that it never answers end late, and
+    so may be all of those that ended last. Where the ledger holds replies of it, it takes more. It is lost as well once
+    it refused a request for good (key, quota, model name), as it would every other.
 
     Args:
         name: of the model, for people.
@@ -33,8 +39,14 @@ class Circuit:
         self._open = False
         self._said = ""
         self._rejected: ModelRejected | None = None
+        self._known = 0
+        self._unreached = 0
         self._tries: deque[bool] = deque(maxlen=WINDOW)
         self._answered = 0
+
+    def knew(self) -> None:
+        """Counts a call that the ledger answered: the model was there once."""
+        self._known += 1
 
     def tried(self, *, answered: bool) -> None:
         """Counts the first try of a call. Of a few requests that it never answers it is well all the same, however
@@ -45,13 +57,26 @@ class Circuit:
         self._tries.append(answered)
         self._answered += answered
 
+    def tried_together(self, *, answered: int, failed: int) -> None:
+        """Counts the first tries of a batch, by their shares: nobody knows which of them came first."""
+        counted = min(WINDOW, answered + failed)
+        bad = round(counted * failed / (answered + failed)) if counted else 0
+        for number in range(counted):
+            self.tried(answered=number >= bad)
+
     @property
     def well(self) -> bool:
         """Whether ``WELL`` of the last calls were answered at once, and there were some."""
         return len(self._tries) >= FIRST and self._answered >= WELL * len(self._tries)
 
-    def count(self, *, unavailable: bool, said: str = "") -> None:
-        """Counts a call that has ended: answered, or unavailable after all its retries (``said``: why)."""
+    def count(self, *, unavailable: bool, reached: bool = True, said: str = "") -> None:
+        """Counts a call that has ended: answered, or unavailable after all its retries.
+
+        Args:
+            unavailable: whether it was.
+            reached: whether there was a connection, without which it was not this request that the model did not like.
+            said: why it was unavailable.
+        """
         self._said = said or self._said
         if len(self._last) == WINDOW:
             self._bad -= self._last[0]
@@ -60,8 +85,11 @@ class Circuit:
         self._finished += 1
         self._failed += unavailable
         none_yet = self._finished >= FIRST and self._failed == self._finished
-        full = len(self._last) == WINDOW
-        self._open = self._open or none_yet or (full and self._bad >= SHARE * WINDOW)
+        few_end_well = len(self._last) == WINDOW and self._bad >= SHARE * WINDOW
+        few_answered = self._answered <= (1 - SHARE) * len(self._tries) + 1e-9  # rounding
+        self._unreached += not reached
+        enough = self._unreached >= FIRST or self._failed >= min(KNOWN_SHARE * self._known, KNOWN_MOST)
+        self._open = self._open or (enough and (none_yet or (few_end_well and few_answered)))
 
     def notice(self, error: ModelError) -> None:
         """Remembers an error that every other request would meet too."""
@@ -85,8 +113,8 @@ class Circuit:
             return again
         if self._open:
             return ModelDown(
-                f"{self._name} is down: {self._failed} of {self._finished} calls failed after all their retries (the "
-                f"first {FIRST}, or {SHARE:.0%} of the last {WINDOW}).{self._last_words} Everything so far is kept; "
+                f"{self._name} is down: {self._failed} of {self._finished} calls failed after all their retries (all "
+                f"of them, or {SHARE:.0%} of the last {WINDOW}).{self._last_words} Everything so far is kept; "
                 "run the same command again when it answers"
             )
         return None

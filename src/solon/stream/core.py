@@ -159,6 +159,7 @@ class Stream:
         reply = None if self._ledger is None or not lane.looks_up else self._ledger.get(call.key)
         if reply is not None:
             self.tally.from_ledger += 1
+            lane.knew()
             if self._on_event is not None:
                 self._on_event(Event("from_ledger", call.model))
         else:

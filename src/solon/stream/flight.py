@@ -41,6 +41,7 @@ class Flight:
             recorded even if nobody asks any more.
         recording: the reply came and is being written down.
         abandoned: nobody asks any more, so it is not tried again.
+        broken_off: its server took too long to answer after that.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Flight:
         "_waiting",
         "abandoned",
         "attempts",
+        "broken_off",
         "call",
         "gatherer",
         "lane",
@@ -74,6 +76,7 @@ class Flight:
         self.sender: asyncio.Task[None] | None = None
         self.recording = False
         self.abandoned = False
+        self.broken_off = False
         self._end: Reply | BaseException | None = None
         self._waiting: list[asyncio.Future[Reply]] = []
         self._landing: asyncio.Future[None] | None = None
@@ -148,6 +151,7 @@ class Flight:
     def break_off(self) -> None:
         """Waits no longer for the server."""
         if self.sender is not None:
+            self.broken_off = True
             self.sender.cancel()
 
     def _ended(self, end: Reply | BaseException) -> None:

@@ -51,6 +51,7 @@ class Journey:
         self._means = means
         self._id: str | None = None
         self._submitted_at = time.time()
+        self._begun_at: float | None = means.clock.now()  # unknown of one that another process began
         self._heard_at = means.clock.now()
         self._recorded = False
 
@@ -97,6 +98,7 @@ class Journey:
             return
         self._recorded = True
         self._id, self.size, self._submitted_at = resumed.id, resumed.requests, resumed.submitted_at
+        self._begun_at = None
         self.rows.update((name_of(key), ticket) for key, ticket in resumed.open)
         if self._id is None:
             arrival = await self._search()
@@ -167,21 +169,25 @@ class Journey:
     async def _search(self) -> Arrival:
         """Whether the submission arrived, asked until it is sure, or until it no longer makes sense."""
         means, pace = self._means, self._means.pace
-        # not below 0: the clock may have been put back since
-        age, began, wait = max(0.0, time.time() - self._submitted_at), means.clock.now(), pace.first_s
+        began, wait = means.clock.now(), pace.first_s
+        # how long ago it went out: by the wall clock where another process sent it, not below 0 as it may have been put
+        # back since. It may have been put forward too, so what has to settle settles anew: a batch that is not there
+        # yet is not taken for one that never will be, and paid for twice
+        age = max(0.0, time.time() - self._submitted_at) if self._begun_at is None else began - self._begun_at
+        settled = 0.0 if self._begun_at is None else age
         self._heard_at, self.busy = began, False
         while True:
             arrival = await self._look(
                 lambda: means.api.find(self.label, since=self._submitted_at, requests=self.size)
             ) or Arrival(sure=False)
-            waited = age + means.clock.now() - began
-            sure = arrival.sure and waited >= pace.settle_s
-            if arrival.id is not None or sure or waited >= pace.give_up_s:
+            since = means.clock.now() - began
+            enough = arrival.sure or age + since >= pace.give_up_s
+            if arrival.id is not None or (enough and settled + since >= pace.settle_s):
                 self.busy = True
                 return arrival
             means.tell("waiting", f"looking whether a batch of {self.size:,} requests has arrived")
             # where it only has to settle, no longer than that takes
-            await means.clock.sleep(min(wait, pace.settle_s - waited) if arrival.sure else wait)
+            await means.clock.sleep(min(wait, pace.settle_s - settled - since) if arrival.sure else wait)
             wait = min(wait * pace.factor, pace.longest_s)
 
     # ------------------------------------------------------------ waited for, and brought home

@@ -60,6 +60,7 @@ class Lane(Service):
         self._handed: Flight | None = None
         self._reply_tokens: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_ended = False
         limiter.join(self, self._most, model.limits)
 
     @property
@@ -134,6 +135,7 @@ class Lane(Service):
             case Known(reply=reply):
                 self.looks_up = True
                 tally.from_ledger += 1
+                self.knew()
                 self._no_longer_journalled()
                 self._tell("from_ledger")
                 flight.land(reply)
@@ -175,7 +177,7 @@ class Lane(Service):
         """Tokens that the next request will take, about; ``None`` when none may go now."""
         while self._ready and (self._ready[0].over if isinstance(self._ready[0], Flight) else self._ready[0].done()):
             self._ready.popleft()
-        if not self._ready or self._busy >= self._most:
+        if not self._ready or self._busy >= self._most or self._is_ended:
             return None
         first = self._ready[0]
         if not self.limiter.counts_tokens or not isinstance(first, Flight):
@@ -248,6 +250,9 @@ class Lane(Service):
             self._settle(flight, doubt=True)
             flight.fail(error)
             if not isinstance(error, Exception):
+                # ended with the loop: its slot is for nobody, whoever is ready. A model may raise it of itself, too
+                of_itself = isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()
+                self._is_ended = self._is_ended or not (flight.broken_off or of_itself)
                 raise
         else:
             flight.sender, flight.recording = None, True
@@ -305,11 +310,14 @@ class Lane(Service):
 
     def _try_again(self, flight: Flight, error: ModelUnavailable) -> None:
         assert flight.attempts is not None
-        if flight.first_try and not error.throttled:
+        first = flight.first_try
+        if first and not error.throttled:
             self._circuit.tried(answered=False)
         now, well = self._setting.clock.now(), self._circuit.well
         wait = None if flight.abandoned else flight.attempts.wait(error, now, well=well)
         if wait is None:
+            if first and error.throttled:  # to the end of its patience, which was one try
+                self._circuit.tried(answered=False)
             self.gave_up(error)
             flight.fail(error)
             return

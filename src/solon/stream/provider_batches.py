@@ -262,10 +262,12 @@ class ProviderBatches:
 
     def _ask_again(self, journey: Journey) -> None:
         """What did not come goes out with the next batch, as long as it has tries left."""
-        retries, lane = self._means.retries, self._means.lane
+        retries, lane, harvest = self._means.retries, self._means.lane, journey.harvest
+        again = [(self._means.asked.get(name), why) for name, why in harvest.again]
+        first = sum(asked is not None and why is not None and not asked.failures for asked, why in again)
+        lane.came_back(answered=harvest.replies, failed=first)
         failures = 0
-        for name, why in journey.harvest.again:
-            asked = self._means.asked.get(name)
+        for asked, why in again:
             if asked is None:
                 continue
             if why is not None:
@@ -276,7 +278,7 @@ class ProviderBatches:
                     self._fail(asked, why)
                     continue
                 self._means.tell("retry", str(why))
-            self._queue[name] = asked
+            self._queue[asked.name] = asked
         if failures:
             wait = retries.wait(journey.label, failures)
             self._not_before = max(self._not_before, self._means.clock.now() + wait)

@@ -9,6 +9,10 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from solon.errors import ModelUnavailable
 from solon.plugins.base import Settings
 
+TIMED_OUT_TRIES = 2
+"""How often a request is sent at most that a well model lets run out of time: each time may be on the bill, and holds
+up the end of the stage by a whole time-out."""
+
 
 class Retries(Settings):
     """Exponential backoff with jitter that is seeded by the call, so that a run is the same twice.
@@ -28,7 +32,7 @@ class Retries(Settings):
     first_wait_s: NonNegativeFloat = 0.5
     factor: float = Field(default=2.0, ge=1)
     longest_wait_s: NonNegativeFloat = 30.0
-    quick_wait_s: NonNegativeFloat = 0.1
+    quick_wait_s: NonNegativeFloat = 0.05
     jitter: float = Field(default=0.5, ge=0, lt=1)
     patience_s: PositiveFloat = 3600.0
     seed: int = 0
@@ -47,12 +51,13 @@ class Retries(Settings):
 class Attempts:
     """The tries of one call, from its first at ``now``. ``failures`` counts those that were used up."""
 
-    __slots__ = ("_deadline", "_key", "_retries", "failures")
+    __slots__ = ("_deadline", "_key", "_retries", "_timed_out", "failures")
 
     def __init__(self, retries: Retries, key: str, now: float) -> None:
         self._retries = retries
         self._key = key
         self._deadline = now + retries.patience_s
+        self._timed_out = 0
         self.failures = 0
 
     def wait(self, error: ModelUnavailable, now: float, *, well: bool) -> float | None:
@@ -69,5 +74,8 @@ class Attempts:
         if error.throttled:
             return None if now + (error.retry_after or 0.0) > self._deadline else 0.0
         self.failures += 1
+        self._timed_out += error.timed_out
+        if error.timed_out and well and self._timed_out >= TIMED_OUT_TRIES:
+            return None
         wait = self._retries.wait(self._key, self.failures, error.retry_after, well=well)
         return None if self.failures >= self._retries.tries or now + wait > self._deadline else wait

@@ -99,9 +99,17 @@ class Service:
 
     def gave_up(self, error: ModelUnavailable) -> None:
         """Counts a call that stays unanswered after all its retries."""
-        self._circuit.count(unavailable=True, said=str(error))
+        self._circuit.count(unavailable=True, reached=not error.unreachable, said=str(error))
         self._setting.tally.unavailable += 1
         self._tell("unavailable", str(error))
+
+    def came_back(self, *, answered: int, failed: int) -> None:
+        """Counts the calls of a batch that were sent for the first time."""
+        self._circuit.tried_together(answered=answered, failed=failed)
+
+    def knew(self) -> None:
+        """Counts a call that the ledger answered."""
+        self._circuit.knew()
 
     def reject(self, error: ModelRejected) -> None:
         """From now on the model is asked no more, and this is why."""

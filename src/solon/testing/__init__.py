@@ -4,6 +4,8 @@ from solon.testing.batch_formats import RowFault, ServedBatch
 from solon.testing.batches import BatchServer, Trouble
 from solon.testing.clock import VirtualClock
 from solon.testing.faults import HEALING, Asked, Fault
+from solon.testing.hub import HubServer
+from solon.testing.hub_repositories import Trouble as HubTrouble
 from solon.testing.server import FaultServer
 
 __all__ = [
@@ -12,6 +14,8 @@ __all__ = [
     "BatchServer",
     "Fault",
     "FaultServer",
+    "HubServer",
+    "HubTrouble",
     "RowFault",
     "ServedBatch",
     "Trouble",

@@ -9,12 +9,13 @@ from typing import Any
 
 
 class Fault(StrEnum):
-    """One way to fail."""
+    """One way to fail; the value says it in words. Some leave the reply whole: a good client takes it."""
 
     THROTTLED = "429"
     THROTTLED_WITH_DATE = "429 with a date in Retry-After"
     THROTTLED_WITH_SECONDS = "429 with seconds in Retry-After"
     THROTTLED_WITH_MILLISECONDS = "429 with retry-after-ms"
+    THROTTLED_TWICE = "429 with two Retry-After, a shorter and a longer one"
     INTERNAL_ERROR = "500"
     BAD_GATEWAY = "502, a web page"
     OVERLOADED = "503, or 529 of Anthropic, with Retry-After"
@@ -28,9 +29,13 @@ class Fault(StrEnum):
     REDIRECT = "307"
     RESET_BEFORE = "the connection is reset before the response"
     RESET_DURING = "the connection is reset in the middle of the body"
+    RESET_AFTER = "200, and the connection is reset after the whole body"
     HANG = "no response, ever"
     DRIP = "a body that never ends"
+    SLOW = "200, a body that comes in drops, and ends"
     TRUNCATED = "a body that ends too early"
+    TWO_LENGTHS = "200, two Content-Length, of which one is wrong"
+    TWO_TYPES = "200, two Content-Type, of which one is wrong"
     WEB_PAGE = "200, a web page"
     WRONG_JSON = "200, JSON of another shape"
     ERROR_IN_REPLY = "200, an error in the body"

@@ -9,9 +9,6 @@ Which requests fail is drawn from their content, so two runs meet the same fault
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
-import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -21,6 +18,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from solon.data.records import digest
+from solon.testing import bodies
 from solon.testing.faults import HEALING, Asked, Fault
 from solon.testing.wire_formats import OF_STATUS, ChatCompletions, Messages, WireFormat
 
@@ -47,9 +45,11 @@ class FaultServer:
         model: what the server says has answered; without it, whatever was asked.
         key: the only key that it takes; ``None`` takes any and none. Requests with another get a 401.
         port: where it listens; 0 for any that is free.
+        remembers: whether ``requests`` and ``headers`` are kept, which takes some kilobytes each.
 
     Attributes:
         asked: how often each body (by its key) came.
+        failed: how often each fault was met.
         most_at_once: the most requests that were under way at the same time.
         requests: every request, in order of arrival.
         headers: the headers of each, in the same order.
@@ -69,8 +69,10 @@ class FaultServer:
         model: str | None = None,
         key: str | None = None,
         port: int = 0,
+        remembers: bool = True,
     ) -> None:
         self.asked: Counter[str] = Counter()
+        self.failed: Counter[Fault] = Counter()
         self.requests: list[Asked] = []
         self.headers: list[Mapping[str, str]] = []
         self.most_at_once = 0
@@ -83,6 +85,8 @@ class FaultServer:
         self._model = model
         self._key = key
         self._port = port
+        self._remembers = remembers
+        self._came = 0
         self._now = 0
         self._formats: dict[str, WireFormat] = {"/v1/chat/completions": ChatCompletions(), "/v1/messages": Messages()}
         self._closing = asyncio.Event()
@@ -126,10 +130,12 @@ class FaultServer:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         key = digest(body)[:16]
-        asked = Asked(body, key, self.asked[key], len(self.requests))
+        asked = Asked(body, key, self.asked[key], self._came)
         self.asked[key] += 1
-        self.requests.append(asked)
-        self.headers.append(dict(request.headers))
+        self._came += 1
+        if self._remembers:
+            self.requests.append(asked)
+            self.headers.append(dict(request.headers))
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
         try:
@@ -138,6 +144,7 @@ class FaultServer:
                 await asyncio.sleep(self._latency_s)
             if fault is None:
                 return web.json_response(self._reply(self._formats[request.path], asked))
+            self.failed[fault] += 1
             return await self._fail(fault, request, asked)
         finally:
             self._now -= 1
@@ -163,17 +170,24 @@ class FaultServer:
             case Fault.REDIRECT:
                 return web.Response(status=307, headers={"Location": f"http://elsewhere.example{request.path}"})
             case Fault.RESET_BEFORE:
-                _reset(request)
-                return web.Response()
+                return bodies.reset(request)
             case Fault.RESET_DURING:
-                return await self._half(request, self._reply(wire, asked), then=_reset)
+                return await bodies.half(request, self._reply(wire, asked), then=bodies.reset)
+            case Fault.RESET_AFTER:
+                return await bodies.whole(request, self._reply(wire, asked), then=bodies.reset)
             case Fault.TRUNCATED:
-                return await self._half(request, self._reply(wire, asked), then=_hang_up)
+                return await bodies.half(request, self._reply(wire, asked), then=bodies.hang_up)
+            case Fault.SLOW:
+                return await bodies.slow(request, self._reply(wire, asked))
+            case Fault.TWO_LENGTHS:
+                return bodies.with_header(request, self._reply(wire, asked), "Content-Length: 7")
+            case Fault.TWO_TYPES:
+                return bodies.with_header(request, self._reply(wire, asked), "Content-Type: text/html")
             case Fault.HANG:
                 await self._closing.wait()
                 return web.Response(status=503)
             case Fault.DRIP:
-                return await self._drip(request)
+                return await bodies.endless(request, until=self._closing)
             case Fault.WEB_PAGE:
                 return web.Response(text="<html><body>Welcome to the proxy</body></html>", content_type="text/html")
             case Fault.WRONG_JSON:
@@ -183,40 +197,19 @@ class FaultServer:
                 wire.spoil(good, fault)
                 return web.json_response(good)
 
-    def _headers_of(self, fault: Fault) -> dict[str, str]:
+    def _headers_of(self, fault: Fault) -> Sequence[tuple[str, str]]:
         match fault:
+            case Fault.THROTTLED_TWICE:
+                return [("Retry-After", f"{self._retry_after / 4}"), ("Retry-After", f"{self._retry_after}")]
             case Fault.THROTTLED_WITH_SECONDS | Fault.OVERLOADED:
-                return {"Retry-After": f"{self._retry_after}"}
+                return [("Retry-After", f"{self._retry_after}")]
             case Fault.THROTTLED_WITH_MILLISECONDS:
-                return {"retry-after-ms": f"{1000 * self._retry_after:g}", "Retry-After": "60"}
+                return [("retry-after-ms", f"{1000 * self._retry_after:g}"), ("Retry-After", "60")]
             case Fault.THROTTLED_WITH_DATE:
-                return {"Date": "Sat, 21 Nov 2026 10:00:00 GMT", "Retry-After": "Sat, 21 Nov 2026 10:00:02 GMT"}
+                day = "Sat, 21 Nov 2026"
+                return [("Date", f"{day} 10:00:00 GMT"), ("Retry-After", f"{day} 10:00:02 GMT")]
             case _:
-                return {}
-
-    async def _half(
-        self, request: web.Request, good: Mapping[str, Any], then: Callable[[web.Request], None]
-    ) -> web.StreamResponse:
-        """The first half of a reply under the length of the whole, and then the end."""
-        whole = json.dumps(good).encode()
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": f"{len(whole)}"})
-        await response.prepare(request)
-        await response.write(whole[: len(whole) // 2])
-        then(request)
-        return response
-
-    async def _drip(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        while not self._closing.is_set():
-            try:
-                await response.write(b" ")
-                await asyncio.wait_for(self._closing.wait(), 0.05)
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                break
-        return response
+                return []
 
 
 def key_of(request: web.Request) -> str:
@@ -226,17 +219,3 @@ def key_of(request: web.Request) -> str:
 
 def _in_turn(faults: Sequence[Fault | None]) -> Script:
     return lambda asked: faults[asked.position] if asked.position < len(faults) else None
-
-
-def _reset(request: web.Request) -> None:
-    """Ends the connection with a RST packet, as a crashed server or a middle box does."""
-    if request.transport is not None:
-        found = request.transport.get_extra_info("socket")
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        request.transport.abort()
-
-
-def _hang_up(request: web.Request) -> None:
-    """Ends the connection in good order, in the middle of a body."""
-    if request.transport is not None:
-        request.transport.close()

@@ -42,7 +42,14 @@ class Policy(Settings):
 
 
 class Lora(Settings):
-    """Low-rank adapters (Hu et al. 2021, arXiv:2106.09685): rank, scale, and the modules that get one."""
+    """Low-rank adapters (Hu et al. 2021, arXiv:2106.09685): rank, scale, and the modules that get one.
+
+    Attributes:
+        r: their rank.
+        alpha: what they add is multiplied with ``alpha / r``.
+        dropout: share of their inputs that is left out in each step.
+        target_modules: the names of the modules that get one, or all linear ones but the head.
+    """
 
     r: PositiveInt = 16
     alpha: PositiveInt = 32
@@ -120,6 +127,11 @@ class Trainer(Plugin):
     together: ClassVar[tuple[Together, ...]] = ()
     judged_by: ClassVar[str] = "reward"
     """The setting that names its labelers, where it asks any."""
+    resumes: ClassVar[bool] = True
+    """Whether it goes on after a kill, from what it left in ``Job.kept``; its contract holds it to that."""
+    improves: ClassVar[str | None] = None
+    """The reported number that is better after a training, for its contract: ``-my_loss``, with a minus where less is
+    better. ``None`` is ``-loss``, or the mean reward for a trainer that answers prompts itself."""
 
     alarms: Alarms = Field(
         default=Alarms(), description="Where the numbers that it reports become worth a warning, or the end."

@@ -93,7 +93,7 @@ def read_json(file: Path) -> Any:
     """
     try:
         return json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError([Problem(str(file), f"cannot be read as JSON: {error}")]) from None
 
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from solon.data import hub
+from solon.data.parquet_rows import read_parquet
 from solon.data.records import Demonstration, Message, Preference, Prompt, Rating, Record, Task
 from solon.errors import DataError, Problem
+from solon.plugins.base import located
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,6 +56,23 @@ class Rows:
     def counts(self) -> dict[str, int]:
         """Rows a split."""
         return {"train": self.train.num_rows, **({"test": self.test.num_rows} if self.test is not None else {})}
+
+
+def place_of(location: str, record: type[Record] | None) -> Path:
+    """Where a dataset is that a recipe names. One on a hub is downloaded, of the kind that the trainer learns from.
+
+    Args:
+        location: as it is written: a file, a folder, or ``hf://org/name`` as ``solon push`` leaves it there.
+        record: what the trainer consumes.
+
+    Raises:
+        DataError: it is on a hub and cannot be downloaded, or is not as a training reads it; says how to convert it.
+        MissingExtra: it is on a hub and ``huggingface_hub`` is not installed.
+    """
+    written = located(location)
+    if not hub.is_on_the_hub(written):
+        return Path(written)
+    return hub.folder(written, BUILT[record if record in BUILT else Preference][0])
 
 
 def read_rows(folder: Path, record: type[Record], *, trainer: str) -> Rows:
@@ -112,13 +132,7 @@ def prompt_of(row: Mapping[str, Any], where: str) -> Prompt:
 
 
 def _read(file: Path, record: type[Record], trainer: str) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(file)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError([Problem(str(file), f"cannot be read as Parquet: {error}")]) from None
+    table = read_parquet(file)
     wanted = COLUMNS[record]
     if not set(wanted) <= set(table.column_names):
         raise DataError([Problem(str(file), *_wrong_kind(table.column_names, record, trainer))])
@@ -127,10 +141,32 @@ def _read(file: Path, record: type[Record], trainer: str) -> pa.Table:
     also = [name for name in ALSO_READ.get(record, ()) if name in table.column_names]
     table = table.select([*wanted, *also])
     _check_shapes(file, table.select(wanted))
+    _check_texts(file, table)
     gaps = [f"{name!r} in {table[name].null_count}" for name in wanted if table[name].null_count]
     if gaps:
         raise DataError([Problem(str(file), f"has rows without a value: {', '.join(gaps)} of {table.num_rows} rows")])
     return table
+
+
+def _check_texts(file: Path, table: pa.Table) -> None:
+    """Refuses bytes that are no Unicode, such as half of a surrogate pair: Parquet's readers take them as they are."""
+    import pyarrow as pa
+
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        row = next((row for row in range(table.num_rows) if not _is_text(table.slice(row, 1))), None)
+        where = str(file) if row is None else f"{file}, row {row + 1}"
+        what = f"holds what is no Unicode text, which no tokenizer reads: {error}"
+        raise DataError([Problem(where, what, "leave the row out, or write it again from its source")]) from None
+
+
+def _is_text(row: pa.Table) -> bool:
+    try:
+        row.to_pylist()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_shapes(file: Path, table: pa.Table) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from solon.data.artifacts import atomic_folder, write_json
+from solon.data.artifacts import write_json
 from solon.data.records import Checkpoint
+from solon.data.whole import atomic_folder
 from solon.errors import TrainingError
+from solon.keys import named
 from solon.plugins.base import located
 from solon.trainers.base import Judging, Policy, Trainer
 from solon.trainers.protocol import LAST_GOOD, METRICS_FILE, Assignment
@@ -72,6 +74,8 @@ def run_training(
         )
         write_json(workplace.folder / "assignment.json", assignment)
         environment = environment_of(policy, temporary=workplace.temporary)
+        if judging is None and type(trainer).__module__.startswith("solon."):
+            environment = without_keys(environment)
         places = started_for(trainer)
         elsewhere = len(places) < places[0].count
         if elsewhere:
@@ -82,6 +86,7 @@ def run_training(
             environment,
             places,
             rows=getattr(trainer, "batch_size", None),
+            asks=judging is not None,
         )
         try:
             checkpoint = workers.follow(on_step, on_alarm)
@@ -92,7 +97,8 @@ def run_training(
                 raise
             raise TrainingError(f"{error}. The policy as it was last kept is in {left}") from error
         on_used(used(kept))
-        (kept / METRICS_FILE).replace(fresh / METRICS_FILE)
+        # copied, not moved: a kill before ``fresh`` is in place leaves what it takes to go on
+        shutil.copyfile(kept / METRICS_FILE, fresh / METRICS_FILE)
         workplace.done = True
     path = Path(os.path.relpath(out / checkpoint.path, run_dir)).as_posix()
     return checkpoint.model_copy(update={"path": path})
@@ -120,13 +126,20 @@ def _wait_for_the_others(here: Place) -> None:
 
 def _last_good(kept: Path, out: Path) -> Path | None:
     """Where the checkpoint is that a training left which broke off: beside ``out``, named for its step."""
-    left = max(kept.glob(f"{LAST_GOOD}*"), default=None, key=lambda folder: folder.stat().st_mtime_ns)
+    left = max(kept.glob(f"{LAST_GOOD}*"), default=None, key=lambda folder: int(folder.name.removeprefix(LAST_GOOD)))
     if left is None:
         return None
     place = out.with_name(f"{out.name}-step-{left.name.removeprefix(LAST_GOOD)}")
     shutil.rmtree(place, ignore_errors=True)
     left.replace(place)
     return place
+
+
+def without_keys(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for a trainer of ours that asks no model behind a network: of all keys the hub's at most."""
+    offline = environment.get("HF_HUB_OFFLINE") == "1"
+    unneeded = {name for name in named(environment) if offline or not name.startswith(("HF_", "HUGGING_FACE_"))}
+    return {name: value for name, value in environment.items() if name not in unneeded}
 
 
 def environment_of(policy: Policy, *, temporary: Path) -> dict[str, str]:

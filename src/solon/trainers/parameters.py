@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 
 from solon.errors import DataError
+from solon.starting import python
 from solon.trainers.base import Lora
 from solon.trainers.shapes import PARTS, Shape
 
@@ -91,7 +91,7 @@ def counts_by_building(model: str, kind: str, lora: Lora | None, *, value: Lora 
         "lora": lora.model_dump(mode="json") if lora is not None else None,
         "value": value.model_dump(mode="json") if value is not None else None,
     }
-    command = [sys.executable, "-m", "solon.trainers.backend.counting", json.dumps(asked)]
+    command = python("solon.trainers.backend.counting", json.dumps(asked))
     run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
     if run.returncode:
         said = run.stderr.strip().split("\n")[-1]

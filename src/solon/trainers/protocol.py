@@ -17,8 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
 from solon import errors
 from solon.data.records import Checkpoint
+from solon.data.whole import number_of, remedy_of
 from solon.errors import InputError, Problem, SolonError, StorageError, TrainingError
 from solon.plugins.base import LocationStr
+from solon.plugins.sending import Sent, sent
+from solon.plugins.sources import source_of
 from solon.trainers.alarms import Alarm
 from solon.trainers.base import Judging, Policy, Trainer
 
@@ -43,6 +46,9 @@ class Assignment(_Wire):
         kept: a folder for what it takes to go on after a kill, the logged numbers among it.
         seed: of shuffling and initialisation.
         judging: how labelers are asked, where the trainer asks any.
+        plugins: those that are installed nowhere: registered by the process that sends this.
+        source: the hash of the trainer's source, where no package's version stands for it: what trains is what was
+            noted, though the training may begin hours after the file was read.
     """
 
     group: str
@@ -54,6 +60,8 @@ class Assignment(_Wire):
     kept: Path
     seed: int
     judging: Judging | None = None
+    plugins: tuple[Sent, ...] = ()
+    source: str | None = None
 
     @property
     def metrics(self) -> Path:
@@ -75,7 +83,7 @@ class Assignment(_Wire):
     ) -> Assignment:
         """The assignment to train ``policy`` with ``trainer``. A policy that knows its base folder says it itself."""
         known = policy.model.base if isinstance(policy.model, LocationStr) else None
-        base = known or base
+        base = known or base or trainer.looked_up_in
         return cls(
             group=trainer.group,
             settings=trainer.settings(),
@@ -86,6 +94,8 @@ class Assignment(_Wire):
             kept=kept.absolute(),
             seed=seed,
             judging=judging,
+            plugins=sent(trainer),
+            source=source_of(type(trainer)),
         )
 
 
@@ -129,9 +139,9 @@ class Trouble(_Wire):
     @classmethod
     def of(cls, error: Exception) -> Trouble:
         """An error as it goes over the wire: the nearest class that both sides know."""
-        if _no_room(error):
-            error = StorageError(f"the checkpoint could not be written: {error}")
         if not isinstance(error, SolonError):
+            if _no_room(error):
+                return cls.of(StorageError(f"cannot write what the training keeps: {_said(error)}{_REMEDY}"))
             return cls(error=None, message=f"{type(error).__name__}: {error}")
         known = next(base for base in type(error).__mro__ if base.__module__ == errors.__name__)
         problems = error.problems if isinstance(error, InputError) else ()
@@ -156,10 +166,23 @@ Event = Annotated[Step | Warned | Done | Trouble, Field(discriminator="event")]
 EVENTS: TypeAdapter[Step | Warned | Done | Trouble] = TypeAdapter(Event)
 
 
-def _no_room(error: Exception) -> bool:
-    """Whether the disk is full; safetensors has no class of its own for it."""
-    full = os.strerror(errno.ENOSPC)
-    return (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or full in str(error)
+_REMEDY = f"; what it had kept is untouched{remedy_of(errno.ENOSPC)}"
+
+
+def _said(error: Exception) -> str:
+    """What an error says of a full disk, on a line."""
+    return " ".join(str(error).split()) if os.strerror(errno.ENOSPC) in str(error) else os.strerror(errno.ENOSPC)
+
+
+def _no_room(error: BaseException) -> bool:
+    """Whether it came of a full disk; safetensors has no class of its own for it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        full = isinstance(cause, OSError) and number_of(cause) in (errno.ENOSPC, errno.EDQUOT)
+        if full or os.strerror(errno.ENOSPC) in str(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _family(kind: type[SolonError]) -> Iterator[type[SolonError]]:

@@ -36,6 +36,7 @@ class SelfPlay(PromptTrainer, DPOLoss):
 
     kind: ClassVar[str] = "selfplay"
     judged_by: ClassVar[str] = "labeler"
+    improves: ClassVar[str | None] = "-loss"  # of each round's pairs
     together: ClassVar[tuple[Together, ...]] = ("ddp", "fsdp")
 
     labeler: AnyLabeler = Field(

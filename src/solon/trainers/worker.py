@@ -18,9 +18,15 @@ from pathlib import Path
 from typing import TextIO
 
 from solon.data.records import Checkpoint
+from solon.errors import PluginError
+from solon.interrupts import end_in_own_time
+from solon.keys import without_secrets
 from solon.parent import end_with_parent
 from solon.plugins.base import base_folder
-from solon.plugins.registry import load
+from solon.plugins.importing import imports_allowed
+from solon.plugins.registry import create, load
+from solon.plugins.sending import receive
+from solon.plugins.sources import source_of
 from solon.trainers.alarms import ended_by
 from solon.trainers.base import Job, Policy, Trainer
 from solon.trainers.curves import Curves
@@ -32,7 +38,8 @@ from solon.trainers.watch import Watch
 
 def main(assignment_file: Path) -> int:
     """Does the assignment; 0 when the checkpoint is complete."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes: the one that started us decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal tells both processes: the one that started us decides
+        signal.signal(number, signal.SIG_IGN)
     end_with_parent()
     with _answers() as answers:
 
@@ -41,19 +48,32 @@ def main(assignment_file: Path) -> int:
             answers.flush()
 
         try:
-            answer(Done(checkpoint=_train(Assignment.model_validate_json(assignment_file.read_bytes()), answer)))
+            assignment = Assignment.model_validate_json(assignment_file.read_bytes())
+            if assignment.judging is not None:
+                end_in_own_time(signal.SIGTERM)
+            answer(Done(checkpoint=_train(assignment, answer)))
+        except KeyboardInterrupt:
+            return 128 + signal.SIGTERM
         except Exception as error:  # noqa: BLE001 - the boundary: all that a trainer or a library may raise goes over the wire
-            traceback.print_exc()
+            with contextlib.suppress(OSError):  # the log may be on the disk that is full
+                sys.stderr.write(without_secrets(traceback.format_exc()))
+                sys.stderr.flush()
             answer(Trouble.of(error))
             return 1
     return 0
 
 
 def _train(assignment: Assignment, answer: Callable[[Event], None]) -> Checkpoint:
-    settings = dict(assignment.settings)
-    with base_folder(assignment.base):
-        trainer: Trainer = load(assignment.group, settings.pop("kind")).model_validate(settings)
+    receive(assignment.plugins)
+    with base_folder(assignment.base), imports_allowed():  # as the process that started this one has found
+        load(assignment.group, str(assignment.settings["kind"]))  # as an error of its own, where it cannot be had
+        trainer: Trainer = create(assignment.group, assignment.settings)
         policy = Policy.model_validate(assignment.policy)
+    if source_of(type(trainer)) != assignment.source:
+        raise PluginError(
+            f"the source of trainer {trainer.written!r} has changed since this run read it: run it again, to train "
+            "with what is there now"
+        )
     here = Place.here()
     refuse_together(trainer, here)
     refuse_others(assignment.kept / "trainer", here)

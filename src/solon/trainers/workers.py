@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -18,6 +17,8 @@ from typing import assert_never
 
 from solon.data.records import Checkpoint
 from solon.errors import TrainingError
+from solon.starting import python
+from solon.stream.core import DRAIN_S
 from solon.trainers.alarms import Alarm
 from solon.trainers.base import Trainer
 from solon.trainers.protocol import EVENTS, Done, Step, Trouble, Warned
@@ -81,6 +82,7 @@ class Workers:
         environment: of each, besides its place.
         places: of each.
         rows: that each has in memory at once, where the trainer says so.
+        asks: whether they ask labelers, whose replies they may record before they end.
     """
 
     assignment: Path
@@ -88,6 +90,7 @@ class Workers:
     environment: Mapping[str, str]
     places: Sequence[Place]
     rows: int | None = None
+    asks: bool = False
 
     def follow(self, on_step: OnStep, on_alarm: OnAlarm) -> Checkpoint:
         """Runs them to their end. Whatever interrupts this process ends them first; one that fails ends the others.
@@ -108,12 +111,12 @@ class Workers:
                         case _:
                             assert_never(event)
             except BaseException:  # Ctrl-C, or a display that failed: in no case leave a training behind
-                _end(workers)
+                _end(workers, DRAIN_S + _PATIENCE if self.asks else _PATIENCE)
                 raise
         return _outcome(workers, self.rows)
 
     def _started(self, stack: ExitStack) -> list[_Worker]:
-        command = [sys.executable, "-m", "solon.trainers.worker", str(self.assignment)]
+        command = python("solon.trainers.worker", str(self.assignment))
         workers: list[_Worker] = []
         if len(self.places) == self.places[0].count:  # otherwise others write theirs by now
             for earlier in self.run_dir.glob("train.*.log"):
@@ -200,21 +203,27 @@ def _events(workers: Sequence[_Worker]) -> Iterator[Step | Warned]:
 def _read(worker: _Worker, said: SimpleQueue[tuple[_Worker, bytes]]) -> None:
     assert worker.process.stdout is not None
     for line in worker.process.stdout:
-        said.put((worker, line))
+        if line.endswith(b"\n"):  # else it was killed while it said so
+            said.put((worker, line))
     said.put((worker, b""))
 
 
-def _end(workers: Sequence[_Worker], *, by_us: bool = False) -> None:
+def _end(workers: Sequence[_Worker], patience: float = _PATIENCE, *, by_us: bool = False) -> None:
+    """Asks them to end, and kills those that take too long; all of them at once when somebody presses Ctrl-C again."""
     for worker in workers:
         worker.ended_by_us = by_us
         worker.process.terminate()
-    deadline = time.monotonic() + _PATIENCE
-    for worker in workers:
-        try:
+    deadline = time.monotonic() + patience
+    try:
+        for worker in workers:
             worker.process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            worker.process.kill()
-            worker.process.wait()
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        for worker in workers:
+            if worker.process.poll() is None:
+                worker.process.kill()
+                worker.process.wait()
 
 
 def _outcome(workers: Sequence[_Worker], rows: int | None) -> Checkpoint:

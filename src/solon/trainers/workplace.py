@@ -12,7 +12,10 @@ from typing import Self
 
 from solon.data.artifacts import sha256_of
 from solon.data.records import digest
+from solon.data.whole import remedy_of
 from solon.errors import StorageError
+from solon.plugins.base import effects_of
+from solon.plugins.registry import packages_of
 from solon.trainers.base import Judging, Policy, Trainer
 
 _LEFT_OUT = ("alarms", "processes", "fsdp")
@@ -27,12 +30,13 @@ def training_id(trainer: Trainer, policy: Policy, dataset: Path, seed: int, judg
     files = [dataset] if dataset.is_file() else sorted(dataset.glob("*.parquet"))
     return digest(
         {
-            "trainer": {name: value for name, value in trainer.effects().items() if name not in _LEFT_OUT},
+            "trainer": {name: value for name, value in effects_of(trainer).items() if name not in _LEFT_OUT},
             "policy": policy.model_dump(mode="json"),
             "dataset": {file.name: sha256_of(file) for file in files},
             "seed": seed,
             **({"judging": judging.decides()} if judging is not None else {}),
-            "versions": {package: found for package in _DECIDING if (found := _version(package)) is not None},
+            "versions": packages_of([trainer])
+            | {package: found for package in _DECIDING if (found := _version(package)) is not None},
         }
     )
 
@@ -66,6 +70,11 @@ class Workplace:
         """For what libraries leave lying about."""
         return self.folder / "tmp"
 
+    @property
+    def _name(self) -> Path:
+        """The file that says which training this is the workplace of."""
+        return self.folder / "training"
+
     @classmethod
     @contextmanager
     def open(cls, run_dir: Path, training: str) -> Iterator[Self]:
@@ -78,23 +87,27 @@ class Workplace:
         try:
             self._prepare(training)
         except OSError as error:
-            raise StorageError(f"cannot write {self.folder}: {error.strerror}") from error
+            raise StorageError(f"cannot write {self.folder}: {error.strerror}{remedy_of(error.errno)}") from error
         try:
             yield self
         finally:
             self._clear()
 
     def _prepare(self, training: str) -> None:
-        name = self.folder / "training"
-        if not name.is_file() or name.read_text("utf-8") != training:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._name.is_file() or self._name.read_text("utf-8") != training:
+            self._remove()
         (self.kept / "trainer").mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.temporary, ignore_errors=True)
         self.temporary.mkdir()
-        name.write_text(training, "utf-8")
+        self._name.write_text(training, "utf-8")
 
     def _clear(self) -> None:
         if self.done or not any((self.kept / "trainer").iterdir()):
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._remove()
         else:
             shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def _remove(self) -> None:
+        """First its name: what a kill leaves of the rest is then no training that could be gone on with."""
+        self._name.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)

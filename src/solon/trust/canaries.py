@@ -15,6 +15,7 @@ from pydantic import Field, JsonValue
 from solon.data.records import Candidates, Completion, Constitution, Judgment, Noun, Prompt
 from solon.evaluation.comparison import Preferred, by_id, comparisons, preferred
 from solon.labelers.base import Labeler
+from solon.labelers.boundary import examined
 from solon.plugins.base import Settings
 from solon.statistics.estimates import wilson
 
@@ -87,7 +88,7 @@ async def beside(
     """Judges a canary beside an answer; ``None`` where no principle applies to the prompt."""
     canary = Completion(text=text, model="canary")
     pair = Candidates(prompt=prompt, completions=(answer, canary))
-    judgments = await labeler.examine(pair, constitution)
+    judgments = await examined(labeler, pair, constitution)
     decided = preferred(comparisons(judgments, answer.id, canary.id), answer.id, by_id(constitution))
     if decided == "not_asked":
         return None

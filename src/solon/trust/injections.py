@@ -10,6 +10,7 @@ from typing import Literal
 
 from solon.data.records import Candidates, Case, Completion, Constitution, Judgment, Prompt, Question, Scored
 from solon.labelers.base import Labeler
+from solon.labelers.boundary import answered, examined
 from solon.trust.orders import under
 from solon.trust.payloads import Payload
 
@@ -79,15 +80,16 @@ async def _lead(
     if slot == "alone":
         # one at a time: the better one's rating must not depend on the other, and is paid for once
         judged = [
-            await labeler.examine(Candidates(prompt=prompt, completions=(one,)), constitution)
+            await examined(labeler, Candidates(prompt=prompt, completions=(one,)), constitution)
             for one in (better_one, worse_one)
         ]
         scores = [_score(judgments) for judgments in judged]
         lead = None if scores[0] is None or scores[1] is None else scores[0] - scores[1]
         return lead, (*judged[0], *judged[1])
     options = (worse_one, better_one) if slot == "first" else (better_one, worse_one)
-    judgment = await labeler.label(
-        Question(prompt=prompt, principles=constitution.principles, options=options, scale=constitution.rating)
+    judgment = await answered(
+        labeler,
+        Question(prompt=prompt, principles=constitution.principles, options=options, scale=constitution.rating),
     )
     if not isinstance(judgment.outcome, Scored):
         return None, (judgment,)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from solon.data.records import Candidates, Completion, Constitution, Failed, Judgment, Prompt, Scored
 from solon.evaluation.comparison import comparisons
 from solon.labelers.base import Labeler
+from solon.labelers.boundary import examined
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ async def in_both_orders(
 ) -> Orders:
     """Asks about two texts. A labeler that rates is asked about each."""
     options = tuple(Completion(text=text, model="given", seed=seed) for seed, text in enumerate((first, second)))
-    judgments = await labeler.examine(Candidates(prompt=prompt, completions=options), constitution)
+    judgments = await examined(labeler, Candidates(prompt=prompt, completions=options), constitution)
     compared = comparisons(judgments, options[0].id, options[1].id)
     shares: dict[str, float] = {}
     stated: list[tuple[float, bool]] = []

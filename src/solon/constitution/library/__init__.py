@@ -9,7 +9,7 @@ from pathlib import Path
 from solon.constitution.reading import SUFFIXES, load, read
 from solon.data.records import Constitution
 from solon.document import Document
-from solon.errors import ConstitutionError, PluginError, Problem
+from solon.errors import ConstitutionError, PluginError, Problem, SolonError
 from solon.plugins import registry
 
 GROUP = "solon.constitutions"
@@ -80,7 +80,16 @@ def registered(name: str) -> Constitution:
     Raises:
         PluginError: none does, several do, or what is registered gives no ``Constitution``.
     """
-    found = registry.load(GROUP, name)()
+    made = registry.load(GROUP, name)
+    try:
+        found = made()
+    except Exception as error:  # of whatever package it is
+        if isinstance(error, SolonError) or made.__module__ == __name__:
+            raise
+        raise PluginError(
+            f"constitution {name!r} ({made.__module__}:{made.__qualname__}) raised {type(error).__name__}: {error}. "
+            "Report it to its authors"
+        ) from error
     if not isinstance(found, Constitution):
         raise PluginError(
             f"constitution {name!r} gave {type(found).__name__} and not solon.data.records.Constitution: "

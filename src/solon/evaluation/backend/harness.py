@@ -99,6 +99,9 @@ def answered(loaded: Loaded, asked: Asked) -> Answered:
         for task in asked.tasks:
             local = _local(task, asked, Path(folder))
             manager = TaskManager(include_path=folder, include_defaults=False) if local else TaskManager()
+            if not local and task not in manager.all_tasks:
+                # lm-eval would take it for a file, and run the Python that a task file may name
+                raise DataError(f"lm_eval: lm-eval has no task called {task!r}; task files are not read")
             with _named(task), _quiet():
                 found = simple_evaluate(
                     model=model,

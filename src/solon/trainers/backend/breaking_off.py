@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from solon.data.artifacts import atomic_folder
+from solon.data.whole import atomic_folder
 from solon.errors import TrainingError
 from solon.trainers.backend.kept import Kept
 from solon.trainers.base import Job

@@ -14,7 +14,6 @@ A loop that keeps state reads like this; PPO's and that of ``loop.py`` do:
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from solon.data.artifacts import atomic_folder
+from solon.data.whole import atomic_folder, sync
 from solon.errors import TrainingError
 from solon.trainers.several import Place
 
@@ -67,22 +66,14 @@ class Kept:
         with atomic_folder(self.folder / f"step-{step:08d}") as partial:
             yield partial
             for file in partial.rglob("*"):
-                _sync(file)
-            _sync(partial)
+                sync(file)
+            sync(partial)
         for old in self._newest_first()[_HELD:]:
             shutil.rmtree(old, ignore_errors=True)
 
     def _newest_first(self) -> list[Path]:
         found = [path for path in self.folder.iterdir() if path.is_dir() and _NAME.fullmatch(path.name)]
         return sorted(found, key=self.step_of, reverse=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -98,15 +89,26 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         TrainingError: the file is damaged; says which folder to remove.
     """
-    try:
+    with reading(path.parent):
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=Place.here().divided)
-    except Exception as error:  # zip, pickle and torch each raise their own kinds
+    return state
+
+
+@contextmanager
+def reading(kept: Path) -> Iterator[None]:
+    """While a folder of ``Kept`` is read.
+
+    Raises:
+        TrainingError: it is damaged; says that it is this folder to remove.
+    """
+    try:
+        yield
+    except Exception as error:  # zip, pickle, torch and safetensors each raise their own kinds
         first_line = str(error).strip().split("\n")[0]
         raise TrainingError(
-            f"what was kept of this training cannot be read ({first_line}): remove {path.parent}, and it goes on from "
+            f"what was kept of this training cannot be read ({first_line}): remove {kept}, and it goes on from "
             f"the step before, or from the start"
         ) from error
-    return state
 
 
 def random_state() -> dict[str, Any]:

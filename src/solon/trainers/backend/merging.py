@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 import transformers
-from peft import PeftConfig, PeftModel
+from peft import PeftConfig
 
 from solon.errors import DataError, Problem
-from solon.models.backend.loading import from_pretrained
+from solon.models.backend.adapters import check_adapter, put_on
+from solon.models.backend.loading import from_pretrained, said_by_peft
+from solon.models.backend.tensor_files import check_weights
 from solon.trainers.backend.saving import stored_dtype
 
 _CLASSES = {
@@ -36,6 +38,8 @@ def merge(adapter: Path, base: str, out: Path, *, keep_32_bits: bool = False) ->
     Raises:
         DataError: the base cannot be loaded, or the adapter is of another model.
     """
+    check_adapter(str(adapter))
+    check_weights(base)
     task = PeftConfig.from_pretrained(str(adapter)).task_type or "CAUSAL_LM"
     if task not in _CLASSES:
         raise DataError([Problem(str(adapter), f"an adapter for {task} cannot be merged", "leave --merge out")])
@@ -53,8 +57,7 @@ def merge(adapter: Path, base: str, out: Path, *, keep_32_bits: bool = False) ->
 
 def _put_on(network: Any, adapter: Path, base: str) -> Any:
     try:
-        return PeftModel.from_pretrained(network, str(adapter))
+        return put_on(network, str(adapter))
     except (ValueError, KeyError, RuntimeError, OSError) as error:
-        first_line = str(error).strip().split("\n")[0]
-        what = f"this adapter does not fit {base}: {first_line}"
+        what = f"this adapter does not fit {base}: {said_by_peft(error)}"
         raise DataError([Problem(str(adapter), what, "give the model that it was trained on with --base")]) from error

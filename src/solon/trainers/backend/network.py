@@ -12,6 +12,7 @@ from typing import Any
 from solon.errors import RecipeError
 from solon.models.backend.folders import check_folder
 from solon.models.backend.loading import Loaded, libraries, load, load_tokenizer, ready
+from solon.models.backend.tensor_files import check_weights
 from solon.plugins.base import located
 from solon.trainers.backends import Choice
 from solon.trainers.base import Lora, Policy
@@ -166,6 +167,7 @@ def scorer_by_unsloth(policy: Policy, lora: Lora, *, seed: int, max_length: int 
 
 def _by_unsloth(policy: Policy, lora: Lora, *, seed: int, max_length: int | None, labels: int | None = None) -> Loaded:
     check_folder(located(policy.model))
+    check_weights(located(policy.model))
     unsloth = import_unsloth()
     torch, _ = libraries()
     if policy.threads is not None:

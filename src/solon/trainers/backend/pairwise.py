@@ -24,6 +24,7 @@ from solon.trainers.backend.runtime import deterministic, memory_boundary
 from solon.trainers.backend.saving import Configuration, save_trained
 from solon.trainers.backend.scores import likelihoods, scores_of
 from solon.trainers.backend.trl import check_policy, described, ways_to_save_memory
+from solon.trainers.backend.turns import in_turns
 from solon.trainers.base import Job
 from solon.trainers.dataset import read_rows
 from solon.trainers.gradient import GradientTrainer
@@ -63,6 +64,7 @@ def train_pairs(
         trainable = load_policy(job.policy, choice, lora=settings.lora, seed=job.seed, max_length=settings.max_length)
         loaded, model = trainable.loaded, trainable.loaded.model
         settings.refuse_encoder_decoder(loaded.apart)  # again: of a hub id it may be known only now
+        rows, spelt = in_turns(rows, loaded.chat)
         rows, changed = fitted(settings, rows, loaded, job.dataset)
         network, configuration = loaded.network, Configuration.of(loaded.network)
         train = pairs_of(rows.train, loaded.tokenizer, where=f"{job.dataset}: train")
@@ -83,7 +85,7 @@ def train_pairs(
         def leave(job: Job, numbers: Mapping[str, float]) -> Checkpoint:
             full = settings.lora is None
             save_trained(model, loaded.tokenizer, job, full=full, configuration=configuration)
-            return described(settings, job, rows, {**numbers, **changed}, "policy", apart=loaded.apart)
+            return described(settings, job, rows, {**numbers, **changed, **spelt}, "policy", apart=loaded.apart)
 
         def restore(kept: Path) -> Mapping[str, float]:
             put_back(loop.moving, read_state(kept / STATE)["weights"])

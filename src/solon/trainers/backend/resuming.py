@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainerCallback
 
 from solon.trainers.backend.divided import gathered_all, optimizer_state, part, restore_optimizer
-from solon.trainers.backend.kept import Kept
+from solon.trainers.backend.kept import Kept, reading
 from solon.trainers.several import Place
 
 _WEIGHTS = "trained.safetensors"
@@ -76,7 +76,8 @@ class Resumable(Trainer):  # type: ignore[misc]
             save_file({name: weight.contiguous() for name, weight in weights.items()}, _file(output_dir))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, *_: Any) -> None:
-        saved = load_file(_file(resume_from_checkpoint))
+        with reading(Path(resume_from_checkpoint).parent):
+            saved = load_file(_file(resume_from_checkpoint))
         with torch.no_grad():
             for name, weight in _trained(self.model):
                 weight.copy_(part(saved[name], like=weight))
@@ -90,8 +91,19 @@ class Resumable(Trainer):  # type: ignore[misc]
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             file, divided = Path(checkpoint) / _OPTIMIZER, Place.here().divided  # of which each process reads its part
-            restore_optimizer(self.optimizer, torch.load(file, map_location="cpu", mmap=divided))
-            self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / _SCHEDULE))
+            # never without `weights_only`: a pickle may hold any code, and a run directory may come from elsewhere
+            with reading(Path(checkpoint).parent):
+                optimizer = torch.load(file, map_location="cpu", weights_only=True, mmap=divided)
+                schedule = torch.load(Path(checkpoint) / _SCHEDULE, weights_only=True)
+            restore_optimizer(self.optimizer, optimizer)
+            self.lr_scheduler.load_state_dict(schedule)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with nullcontext() if checkpoint is None else reading(Path(checkpoint).parent):
+            super()._load_rng_state(checkpoint)
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        """Nothing: nothing is trained in float16, so that none is kept."""
 
 
 def newest(folder: Path) -> tuple[int, Path] | None:

@@ -14,9 +14,10 @@ import torch
 
 from solon.data.records import Candidates, Completion, Judgment, Prompt
 from solon.errors import StageIncomplete, TrainingError
-from solon.labelers.boundary import boundary
+from solon.labelers.boundary import examined
 from solon.labelers.tally import ENOUGH_TO_TELL
 from solon.ledger import Ledger
+from solon.loops import run_in_front
 from solon.stream import Stream
 from solon.trainers.backend.kept import Kept
 from solon.trainers.backend.processes import Processes
@@ -59,13 +60,13 @@ def open_rewards(settings: RewardTrainer, job: Job) -> Iterator[Score]:
             _asked_before(settings, job),
             settings.combine,
         )
-        runner.run(asking.open(ledger))
+        run_in_front(runner.run, asking.open(ledger))
         try:
 
             def score(prompts: Sequence[Prompt], completions: Sequence[str]) -> Rewarded:
                 devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
                 with torch.random.fork_rng(devices=devices):
-                    return runner.run(asking.score(prompts, completions))
+                    return run_in_front(runner.run, asking.score(prompts, completions))
 
             yield score
         finally:
@@ -208,8 +209,7 @@ def _allowed(limit: float, n: int) -> float:
 
 
 async def _examined(reward: WeightedReward, candidates: Candidates, judging: Judging) -> tuple[Judgment, ...]:
-    with boundary(reward.labeler):
-        return await reward.labeler.examine(candidates, judging.constitution)
+    return await examined(reward.labeler, candidates, judging.constitution)
 
 
 def _asked_before(settings: RewardTrainer, job: Job) -> int:

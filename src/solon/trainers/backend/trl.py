@@ -26,6 +26,7 @@ from solon.trainers.backend.reporting import REMEDY, Reporter
 from solon.trainers.backend.resuming import Keeper, checkpoint_in, newest
 from solon.trainers.backend.runtime import deterministic, memory_boundary, package_versions
 from solon.trainers.backend.saving import Configuration, save_trained
+from solon.trainers.backend.turns import in_turns
 from solon.trainers.backends import Choice
 from solon.trainers.base import Gives, Job, Lora, Policy
 from solon.trainers.card import model_card
@@ -141,6 +142,7 @@ def train_with_trl(
             loaded, adapted = trainable.loaded, trainable.adapted
             fresh = adapted
         settings.refuse_encoder_decoder(loaded.apart)  # again: of a hub id it may be known only now
+        rows, spelt = in_turns(rows, loaded.chat)
         rows, changed = fitted(settings, rows, loaded, job.dataset)
         configuration = Configuration.of(loaded.network)
         trainer = make(Prepared(settings, job, loaded, rows, adapted))
@@ -153,7 +155,7 @@ def train_with_trl(
 
         def leave(job: Job, numbers: Mapping[str, float]) -> Checkpoint:
             save_trained(trainer.model, loaded.tokenizer, job, full=full, configuration=configuration)
-            return described(settings, job, rows, {**numbers, **changed}, gives, apart=loaded.apart)
+            return described(settings, job, rows, {**numbers, **changed, **spelt}, gives, apart=loaded.apart)
 
         def restore(kept: Path) -> Mapping[str, float]:
             trainer._load_from_checkpoint(str(checkpoint_in(kept)))

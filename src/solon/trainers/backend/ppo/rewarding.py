@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig
 
 from solon.errors import RecipeError
-from solon.models.backend.folders import check_adapter
+from solon.models.backend.adapters import check_adapter
 from solon.models.backend.heads import HEAD, scorer_around
 from solon.models.backend.identity import content_identity, same_model
 from solon.models.backend.loaded_classifier import load_tokenizer, ready

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +12,10 @@ from solon.data.records import Candidates, Judgment, Prompt
 from solon.errors import TrainingError
 from solon.evaluation.comparison import Preferred, by_id, comparisons, preferred
 from solon.labelers.base import Labeler
-from solon.labelers.boundary import boundary
+from solon.labelers.boundary import boundary, examined
 from solon.labelers.tally import Tally
 from solon.ledger import Ledger
+from solon.loops import run_to_end
 from solon.models.transformers import unload
 from solon.statistics.estimates import Estimate, wilson
 from solon.stream import Stream
@@ -100,7 +100,7 @@ class Bench:
     def _judged(self, work: Sequence[Candidates]) -> list[tuple[Judgment, ...]]:
         """The judgments on each, as the labeler has them once it has seen all."""
         tally = self._tally()
-        found = asyncio.run(self._examined(work, tally))
+        found = run_to_end(self._examined(work, tally))
         unload()  # a judge that runs here leaves the memory to the training
         with boundary(self.labeler):
             revise = self.labeler.conclude(lambda: chain.from_iterable(found))
@@ -116,8 +116,7 @@ class Bench:
         found = []
 
         async def examine(candidates: Candidates) -> tuple[Judgment, ...]:
-            with boundary(self.labeler):
-                return await self.labeler.examine(candidates, judging.constitution)
+            return await examined(self.labeler, candidates, judging.constitution)
 
         try:
             with Ledger.open(judging.ledger) as ledger:

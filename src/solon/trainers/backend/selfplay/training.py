@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from solon.data.artifacts import atomic_folder, write_json
+from solon.data.artifacts import write_json
 from solon.data.records import Checkpoint
+from solon.data.whole import atomic_folder
 from solon.models.backend.loading import Loaded
 from solon.trainers.backend.preference import REPORTED, dpo_trainer
 from solon.trainers.backend.processes import Processes

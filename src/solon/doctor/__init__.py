@@ -9,7 +9,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from solon.data.records import Noun
+from solon.doctor.environment import around
+from solon.doctor.finding import Finding
 from solon.errors import MissingExtra, PluginError
 from solon.sandbox.pool import SandboxFailed, pool
 from solon.trainers.backends import INSTALL, Machine, choose
@@ -25,24 +26,11 @@ OF_PLUGINS = {
     "panel": "crowd-kit",
     "verify": "math-verify",
     "eval": "lm-eval",
+    "wandb": "wandb",
+    "mlflow": "mlflow-skinny",
+    "trackio": "trackio",
 }
 """Extras that one kind of plugin needs, and only where a recipe has it, with the package that each brings."""
-
-
-class Finding(Noun):
-    """One thing that was looked at.
-
-    Attributes:
-        what: it.
-        ok: whether nothing is wrong: it is there, or few need it.
-        found: what was found.
-        remedy: the command or the step that puts it right, or that adds what few need.
-    """
-
-    what: str
-    ok: bool
-    found: str
-    remedy: str = ""
 
 
 def findings() -> list[Finding]:
@@ -54,9 +42,11 @@ def findings() -> list[Finding]:
         *_extra("train", TRAIN),
         *_extra("report", REPORT),
         *(_of_plugin(extra, package) for extra, package in OF_PLUGINS.items()),
+        _few_need("train", "tensorboardX", "curves for TensorBoard"),
         _sandbox(),
         _trl_on_cpu(),
         *_gpu(Machine.here()),
+        *around(),
     ]
 
 
@@ -98,10 +88,12 @@ def _extra(extra: str, packages: tuple[str, ...]) -> list[Finding]:
 
 def _of_plugin(extra: str, package: str) -> Finding:
     """Whether it is there; without it nothing is wrong until a recipe wants it."""
+    return _few_need(extra, package, "recipes that name its kind")
+
+
+def _few_need(extra: str, package: str, who: str) -> Finding:
     (found,) = _extra(extra, (package,))
-    if found.ok:
-        return found
-    return found.model_copy(update={"ok": True, "found": "not installed: only recipes that name its kind need it"})
+    return found if found.ok else found.model_copy(update={"ok": True, "found": f"not installed: only {who} need it"})
 
 
 def _sandbox() -> Finding:
