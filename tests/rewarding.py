@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from solon.data.records import Constitution, Principle
 from solon.labelers.rating import RatingJudge
@@ -14,9 +15,11 @@ from solon.testing import FaultServer
 CONSTITUTION = Constitution(name="brief", principles=(Principle(id="brief", text="Be brief."),))
 FREE = {"input": 0, "output": 0}
 
+Served = TypeVar("Served", bound=FaultServer)
+
 
 @contextmanager
-def serving(server: FaultServer) -> Iterator[FaultServer]:
+def serving(server: Served) -> Iterator[Served]:
     """The server, in a loop of its own: a training's stands still between its steps."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)

@@ -16,13 +16,24 @@ SLOW_TO_IMPORT = HEAVY | {"scipy", "matplotlib", "statsmodels", "openai", "anthr
 
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["errors", "parent", "__init__"],
-    ["data.records", "data.identity", "data.results"],
+    ["errors", "doors", "installing", "parent", "starting", "loops", "confining", "interrupts", "keys", "screen"],
+    ["__init__"],
+    ["data.records", "data.identity", "data.results", "data.showing"],
     ["plugins", "plugins.base", "document"],
     ["statistics", "sandbox"],
     ["models.base", "models.batch", "models.estimate", "models.remote", "models.prices", "models.deadlines"],
     ["labelers.base", "labelers.together", "trainers.alarms", "trainers.base", "evaluation.base"],
+    ["plugins.groups", "plugins.checks", "plugins.requirements", "plugins.describing"],
+    [
+        "plugins.registering",
+        "plugins.sending",
+        "plugins.loading",
+        "plugins.hints",
+        "plugins.inspecting",
+        "plugins.trying",
+    ],
     ["plugins.registry"],
+    ["plugins.page"],
     ["data"],
     ["constitution", "labelers.prompt", "labelers.neutral"],
     ["ledger"],
@@ -33,13 +44,19 @@ LAYERS = [
     ["evaluation"],
     ["trust"],
     ["report"],
+    ["tracking"],
     ["overriding", "measuring", "recipe_parts", "recipe", "recipe_schema"],
-    ["progress", "rundir"],
+    ["progress", "notebook", "rundir"],
     ["stages"],
+    ["viewing"],
     ["exporting"],
+    ["interchange"],
     ["phases"],
     ["pipeline", "checking", "planning", "doctor", "project", "advice"],
     ["comparison"],
+    ["api"],
+    ["aio"],
+    ["plugins.testing", "plugins.scaffolding"],
     ["cli", "__main__"],
 ]
 
@@ -95,9 +112,16 @@ def test_only_backend_modules_import_torch_at_the_top(module: str) -> None:
 
 
 def test_only_models_and_backends_speak_to_language_models() -> None:
-    """Everything else asks through the stream, so that nothing is paid for outside the ledger."""
+    """Everything else asks through the stream, so that nothing is paid for outside the ledger.
+
+    ``viewing`` only answers a browser on this machine: it has aiohttp's server, and none of its client.
+    """
     for module, path in modules().items():
         if module.split(".")[0] in {"models", "testing"}:
+            continue
+        if module.split(".")[0] == "viewing":
+            assert {"aiohttp.ClientSession", "aiohttp.client"}.isdisjoint(imports(path, top_level_only=False)), module
+            assert "ClientSession" not in path.read_text("utf-8"), module
             continue
         assert "aiohttp" not in {name.split(".")[0] for name in imports(path, top_level_only=False)}, module
 

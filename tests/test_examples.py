@@ -31,6 +31,7 @@ def test_every_recipe_is_ready_to_run(path: Path) -> None:
     assert found.warnings == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", sorted(EXAMPLES.rglob("recipe*.yaml")), ids=lambda path: str(path.relative_to(EXAMPLES))
 )

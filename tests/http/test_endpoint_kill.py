@@ -44,6 +44,7 @@ async def run_stage(ledger: Path, server: FaultServer) -> asyncio.subprocess.Pro
 
 
 @pytest.mark.slow
+@pytest.mark.reliability("kill-label")
 @pytest.mark.parametrize("position", [0, 7, 25, 59])
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT], ids=lambda by: by.name)
 async def test_a_stage_that_was_ended_goes_on_where_it_was(by: signal.Signals, position: int, tmp_path: Path):

@@ -12,7 +12,7 @@ import pytest
 from solon.ledger import Ledger
 from solon.testing import BatchServer, Trouble
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.reliability("kill-batch")]
 
 REQUESTS = 700
 KINDS = ("openai", "anthropic")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import Callable, Mapping
+from weakref import ReferenceType, ref
 
+import httpx
 import pytest
+from multidict import CIMultiDict
 
 from served import KINDS, reply_to, request, served
 from solon.errors import ModelRejected, ModelUnavailable, PromptTooLong
@@ -18,6 +23,7 @@ THROTTLED = {
     Fault.THROTTLED_WITH_SECONDS: 7.5,
     Fault.THROTTLED_WITH_MILLISECONDS: 7.5,
     Fault.THROTTLED_WITH_DATE: 2.0,
+    Fault.THROTTLED_TWICE: 7.5,
 }
 UNWELL = {
     Fault.INTERNAL_ERROR: "answered 500: .*server",
@@ -30,6 +36,7 @@ BROKEN = {
     Fault.TRUNCATED: "broke off",
     Fault.HANG: r"did not answer within 0\.5 s",
     Fault.DRIP: r"did not answer within 0\.5 s",
+    Fault.TWO_LENGTHS: "broke off",
 }
 MALFORMED = {
     Fault.WEB_PAGE: "<html><body>Welcome to the proxy",
@@ -50,7 +57,8 @@ REJECTED = {
     Fault.REDIRECT: r"answered 307.*http://elsewhere\.example.*base_url",
     Fault.WRONG_MODEL: "'served' was asked and 'another-model' has answered.*answers_as",
 }
-REPLIES = {Fault.FILTERED_PROMPT, Fault.FILTERED, Fault.REFUSED, Fault.CUT_OFF, Fault.NO_USAGE}
+WHOLE = (Fault.RESET_AFTER, Fault.SLOW, Fault.TWO_TYPES)
+REPLIES = {Fault.FILTERED_PROMPT, Fault.FILTERED, Fault.REFUSED, Fault.CUT_OFF, Fault.NO_USAGE, *WHOLE}
 
 
 def test_every_fault_of_the_server_is_tested():
@@ -61,7 +69,9 @@ def test_every_fault_of_the_server_is_tested():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", THROTTLED, ids=lambda fault: fault.name)
 async def test_a_429_asks_for_fewer_requests_and_says_for_how_long(kind: str, fault: Fault):
-    """In seconds, in milliseconds (which go before), or as a date two seconds after that of the response."""
+    """In seconds, in milliseconds (which go before), or as a date two seconds after that of the response; of two, the
+    longer one.
+    """
     server = FaultServer([fault], retry_after=7.5)
     with pytest.raises(ModelUnavailable, match=r"answered 429: .*rate limit") as caught:
         await reply_to(request(), server, kind)
@@ -80,6 +90,17 @@ async def test_a_server_that_is_unwell_may_heal_and_did_nothing_for_money(kind: 
     assert (caught.value.maybe_billed, caught.value.malformed) == (False, False)
     assert caught.value.throttled == (kind == "anthropic" and fault is Fault.OVERLOADED)
     assert len(server.requests) == 1
+
+
+async def test_an_error_that_nobody_holds_any_more_is_gone():
+    """Its traceback holds the frames it went through; were it held by one of them, a long run would gather them."""
+    gone: list[ReferenceType[ModelUnavailable]] = []
+    async with served(FaultServer([Fault.INTERNAL_ERROR]), "endpoint") as model:
+        try:
+            await model.complete(request())
+        except ModelUnavailable as error:
+            gone.append(ref(error))
+        assert gone[0]() is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,6 +133,21 @@ async def test_nonsense_through_litellm_is_malformed_too(fault: Fault):
     with pytest.raises(ModelUnavailable) as caught:
         await reply_to(request(), FaultServer([fault]), "litellm")
     assert caught.value.malformed == (fault is not Fault.ERROR_IN_REPLY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fault", WHOLE, ids=lambda fault: fault.name)
+async def test_a_reply_that_arrived_whole_is_taken_and_the_next_one_comes_by_another_connection(
+    kind: str, fault: Fault
+):
+    """However slowly it came, whatever was wrong about its headers, and whatever became of the connection."""
+    server = FaultServer([fault], answer=lambda asked: asked.text)
+    async with served(server, kind) as model:
+        assert (await model.complete(request("one"))).text == "one"
+        for _ in range(20):
+            await asyncio.sleep(0)  # the event loop hears of what became of the connection
+        assert (await model.complete(request("two"))).text == "two"
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -183,6 +219,7 @@ async def test_a_server_that_is_not_running_is_unavailable_and_owes_nothing(kind
             await elsewhere.complete(request())
         await elsewhere.aclose()
     assert not caught.value.maybe_billed
+    assert caught.value.unreachable
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "openai", "anthropic"])
@@ -216,6 +253,16 @@ async def test_a_server_that_wants_a_key_where_none_is_set_says_how_to_set_one(k
         ({"Date": "Sat, 21 Nov 2026 10:00:00 GMT", "Retry-After": "Sat, 21 Nov 2026 09:00:00 GMT"}, 0.0),
     ],
 )
-def test_how_long_a_server_asks_to_wait(headers: dict[str, str], seconds: float | None):
+@pytest.mark.parametrize("of", [dict, CIMultiDict, httpx.Headers])
+def test_how_long_a_server_asks_to_wait(
+    headers: dict[str, str], seconds: float | None, of: Callable[[dict[str, str]], Mapping[str, str]]
+):
     """It comes from outside: what makes no sense is no wait."""
-    assert retry_after(headers) == seconds
+    assert retry_after(of(headers)) == seconds
+
+
+def test_of_several_waits_that_a_server_asks_for_the_longest_counts():
+    """Too early is asked in vain; one that makes no sense says nothing."""
+    several = [("Retry-After", "2"), ("retry-after", "30"), ("Retry-After", "soon")]
+    assert retry_after(CIMultiDict(several)) == 30
+    assert retry_after(httpx.Headers(several)) == 30

@@ -54,6 +54,7 @@ async def test_what_fails_for_good_is_asked_once_and_stops_the_stage(kind: str, 
     assert len(server.requests) == 1
 
 
+@pytest.mark.reliability("round-trip")
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_question_that_is_too_long_fails_alone_and_is_asked_once(kind: str, tmp_path: Path):
     """The others are answered."""

@@ -71,7 +71,7 @@ def test_a_training_that_cannot_be_done_here_is_refused_before_anything_is_judge
     model = project.folder / "model"
     model.mkdir()
     (model / "config.json").write_text(TINY_LLAMA)
-    (model / "model.safetensors").write_bytes(b"")
+    (model / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
     (model / "tokenizer.json").write_text("{}")
     project.write("recipe.yaml", f"{RECIPE}policy: {{model: model, {policy}}}\ntrain: {train}\n")
     for command in ("check", "run"):
@@ -97,7 +97,7 @@ def test_a_model_folder_without_a_tokenizer_is_refused_before_anything_is_loaded
     model = project.folder / "model"
     model.mkdir()
     (model / "config.json").write_text('{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}')
-    (model / "model.safetensors").write_bytes(b"")
+    (model / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
     project.write(
         "recipe.yaml",
         SAMPLING.replace("model: {kind: scripted, default: a long one, concurrency: 64}", "top_p: 1")
@@ -148,6 +148,7 @@ def test_a_judge_that_answers_nonsense_stops_the_stage_and_is_quoted(project: Pr
     assert not (project.run_dir / "datasets").exists()
 
 
+@pytest.mark.reliability("two-runs")
 def test_a_second_run_in_the_same_directory_is_refused(project: Project) -> None:
     """It would mix its files with the first one's."""
     assert project.solon("run", "recipe.yaml")[0] == 0
@@ -168,6 +169,7 @@ def test_a_second_run_in_the_same_directory_is_refused(project: Project) -> None
     assert artifacts(project.run_dir) == before
 
 
+@pytest.mark.reliability("disk-full")
 def test_a_disk_that_takes_no_more_is_named_and_nothing_old_is_lost(project: Project) -> None:
     """A limit on the size of files stands in for a full disk: an error of the same kind at the same places."""
     assert project.solon("run", "recipe.yaml")[0] == 0
@@ -189,6 +191,7 @@ def test_a_disk_that_takes_no_more_is_named_and_nothing_old_is_lost(project: Pro
     assert set(before.values()) <= set(kept.values()) | {before["recipe.yaml"], before["run.json"]}
 
 
+@pytest.mark.reliability("signals")
 def test_an_interrupt_stops_cleanly_and_the_same_command_goes_on(project: Project) -> None:
     """Exit code 130; afterwards the result is that of an undisturbed run."""
     undisturbed = small_project(project.folder.parent / "undisturbed" / "project")

@@ -44,7 +44,7 @@ def test_it_fine_tunes_then_rewards_then_measures(tmp_path: Path) -> None:
     assert checkpoint.metrics["parameters/trainable"] == 6 * 2 * 32 * (64 + 64)
 
     merged = tmp_path / "summariser"
-    (line,) = [line for line in README.splitlines() if line.startswith("    solon export runs/detox-sft ")]
+    (line,) = [line for line in README.splitlines() if line.startswith("solon export runs/detox-sft ")]
     here = {"runs/detox-sft": str(tuned), "runs/detox-summariser": str(merged)}
     command = [sys.executable, "-m", *(here.get(word, word) for word in shlex.split(line))]
     exported = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLE.parents[1])

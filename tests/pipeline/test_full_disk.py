@@ -12,7 +12,8 @@ import pytest
 
 from project import SAMPLING, artifacts, jsonl, small_project
 
-pytestmark = pytest.mark.slow  # a process or several for each test
+# a process or several for each test
+pytestmark = [pytest.mark.slow, pytest.mark.reliability("disk-full")]
 
 
 @pytest.fixture

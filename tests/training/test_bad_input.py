@@ -221,7 +221,7 @@ def adapter_of(base: Path, named: str, folder: Path) -> Path:
 
     model = get_peft_model(load(str(base)).model, LoraConfig(r=2, target_modules="all-linear"))
     model.peft_config["default"].base_model_name_or_path = named
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, save_embedding_layers=False)  # or else PEFT asks the hub for the base by that name
     return folder
 
 
@@ -247,7 +247,7 @@ def test_an_adapter_of_a_model_of_another_size_names_both(base: Path, tmp_path: 
 
     adapter = adapter_of(base, "org/gone", tmp_path / "adapter")
     other = tiny_llama(tmp_path / "other", hidden_size=64)
-    with pytest.raises(DataError, match=r"trained on 'org/gone', does not fit '.*other': size mismatch for .*q_proj"):
+    with pytest.raises(DataError, match=r"trained on 'org/gone', does not fit '.*other': .*_proj.* is 32 x 2, and"):
         load(str(other), adapter=str(adapter))
 
 

@@ -249,6 +249,7 @@ def test_a_reward_model_whose_configuration_names_no_pad_token_takes_the_tokeniz
     assert scores(classifier(folder, **settings), texts) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.reliability("round-trip")
 def test_a_conversation_that_does_not_fit_fails_alone(rewards: Path) -> None:
     """Cut into chunks, its end would be scored without its beginning."""
     short, long = outcomes(classifier(rewards, text="conversation"), ["no", "x" * 300])

@@ -128,6 +128,7 @@ def a_classifier(folder: Path, **settings: Any) -> Labeler:
 REWARDS = {"text": "conversation", "value": "logit"}
 
 
+@pytest.mark.reliability("models")
 def test_a_model_that_transformers_knows_is_read_without_its_code(trace: Path, tmp_path: Path) -> None:
     """As the policy, as a judge, as a classifier and as a reward model."""
     policy = with_code(tiny_llama(tmp_path / "policy"), trace, known=True)
@@ -140,6 +141,7 @@ def test_a_model_that_transformers_knows_is_read_without_its_code(trace: Path, t
     assert not trace.exists()
 
 
+@pytest.mark.reliability("models")
 def test_a_model_that_needs_its_code_is_refused_and_it_is_said_why(trace: Path, tmp_path: Path) -> None:
     """Everywhere the same: it is not the folder that lacks something."""
     policy = with_code(tiny_llama(tmp_path / "policy"), trace, known=False)

@@ -22,6 +22,8 @@ from solon.data.records import (
     Question,
     Scored,
 )
+from solon.data.tasks import tasks, write_tasks
+from solon.interchange.converting import convert
 
 pytestmark = pytest.mark.slow
 
@@ -47,13 +49,15 @@ ON_A_CPU: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Datasets of 24 prompts with four responses each, some with a system message, scored by their number."""
+    return datasets(tmp_path_factory.mktemp("run") / "datasets")
+
+
+def datasets(out: Path, asks: str = "Question") -> Path:
     principle = Principle(id="polite", text="Be polite.")
     candidates, judgments = [], []
     for n in range(24):
         system = (Message(role="system", content="Be kind."),) if n % 2 else ()
-        prompt = Prompt(
-            messages=(*system, Message(role="user", content=f"Question {n}?")), topic="t" if n % 3 else None
-        )
+        prompt = Prompt(messages=(*system, Message(role="user", content=f"{asks} {n}?")), topic="t" if n % 3 else None)
         completions = tuple(Completion(text=f"answer {k} é", model="policy", seed=k) for k in range(4))
         candidates.append(Candidates(prompt=prompt, completions=completions))
         judgments += [judged(prompt, completion, k / 3, principle) for k, completion in enumerate(completions)]
@@ -61,7 +65,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Build(held_out=0.25)
     built = build(candidates, judgments, constitution, settings, seed=0)
     facts = Facts(constitution, ("rules",), ("policy",), "prompts.jsonl", settings, seed=0)
-    out = tmp_path_factory.mktemp("run") / "datasets"
     write_datasets(built, out, facts)
     return out
 
@@ -113,10 +116,41 @@ def trained(trainer: Any) -> list[float]:
     return losses
 
 
-def loaded(path: Path, *name: str) -> Any:
+def loaded(path: Path, *name: str, cache: Path | None = None) -> Any:
     from datasets import load_dataset
 
-    return load_dataset(str(path), *name, cache_dir=str(path.parent / "cache"))
+    return load_dataset(str(path), *name, cache_dir=str(cache or path.parent / "cache"))
+
+
+def test_the_rows_of_another_run_are_never_loaded_from_the_cache(tmp_path: Path):
+    """`datasets` knows a folder by its last name and its front matter: here both have the same rows, but for a word."""
+    for place, asks in (("one", "Alpha"), ("two", "Gamma"), ("two", "Delta")):  # the last in place of what was there
+        folder = datasets(tmp_path / place / "datasets", asks)
+        for kind in ("preference", "unpaired", "reward", "sft"):
+            for split in loaded(folder, kind, cache=tmp_path / "cache").values():
+                assert {row["prompt"][-1]["content"].split()[0] for row in split} == {asks}
+
+
+def test_converted_rows_of_another_folder_are_never_loaded_from_the_cache(tmp_path: Path):
+    """What `solon convert` writes may well be called the same in two places."""
+    for asks in ("Alpha", "Gamma"):
+        source = datasets(tmp_path / asks / "datasets", asks)
+        convert(source, "trl", tmp_path / asks / "out")
+    for kind in ("preference", "unpaired", "sft"):
+        for asks in ("Alpha", "Gamma"):
+            for split in loaded(tmp_path / asks / "out", kind, cache=tmp_path / "cache").values():
+                assert {row["prompt"][-1]["content"].split()[0] for row in split} == {asks}
+
+
+def test_prompts_of_another_run_are_never_loaded_from_the_cache(tmp_path: Path):
+    """Of a recipe whose trainer asks for rewards."""
+    constitution = Constitution(name="test", principles=(Principle(id="polite", text="Be polite."),))
+    for asks in ("Alpha", "Gamma"):
+        asked = [Prompt.of(f"{asks} {n}?") for n in range(8)]
+        write_tasks(tasks(asked, constitution), tmp_path / asks / "datasets", constitution, held_out=0, seed=0)
+    for asks in ("Alpha", "Gamma"):
+        rows = loaded(tmp_path / asks / "datasets", "prompts", cache=tmp_path / "cache")["train"]
+        assert {row["prompt"][-1]["content"].split()[0] for row in rows} == {asks}
 
 
 def test_every_kind_and_split_loads_by_its_name(folder: Path):

@@ -134,10 +134,10 @@ def test_pickled_weights_are_never_loaded(copy: Path) -> None:
 
 
 def test_damaged_weights_are_an_error_with_a_place(copy: Path) -> None:
-    """A truncated copy; safetensors' own error names no file."""
+    """A truncated copy, found by its header; safetensors' own error names no file."""
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    assert refusal(copy).startswith(f"{copy}: this model cannot be loaded: ")
+    assert refusal(copy).startswith(f"{weights}: these weights are cut off or damaged: its header would end at byte ")
 
 
 def test_a_tokenizer_without_a_chat_template_says_so(copy: Path) -> None:

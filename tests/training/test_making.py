@@ -121,6 +121,7 @@ def test_several_losses_count_together_and_are_told_apart() -> None:
     assert weight.item() < 0
 
 
+@pytest.mark.slow
 def test_a_fitted_model_answers_as_it_was_taught_from_its_files_too(tmp_path: Path) -> None:
     """From the tokenizer to the answers. What is written is bfloat16; what is in memory stays as it was."""
     words = tokenizer()

@@ -1,5 +1,7 @@
 """Supervised fine-tuning of a tiny Llama, and what all trainings on TRL refuse."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import in_process
@@ -8,6 +10,7 @@ from solon.errors import DataError
 from solon.testing.tiny import tiny_llama
 from solon.trainers.base import Lora
 from solon.trainers.sft import SFT
+from solon.trainers.simpo import SimPO
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,6 +44,19 @@ def test_it_learns_to_answer_as_it_was_shown(lora, base, tmp_path):
     )
     said = loaded.model.generate(**asked, max_new_tokens=6, do_sample=False)[0, asked["input_ids"].shape[1] :]
     assert loaded.tokenizer.decode(said) == "yes<|end|>"
+
+
+@pytest.mark.parametrize("kind", ["sft", "simpo"])
+def test_rows_that_spell_out_the_end_of_a_turn_are_counted(kind, base, tmp_path):
+    """What they say stays inside of its turn (``solon.trainers.backend.turns``), on TRL's loop and on ours."""
+    said = [[{"role": "assistant", "content": text}] for text in ["yes"] * 7 + ["yes<|end|><|user|>no"]]
+    columns = {"sft": {"completion": said}, "simpo": {"chosen": said, "rejected": said[::-1]}}[kind]
+    asked = [[{"role": "user", "content": f"Is {number} a number?"}] for number in range(8)]
+    (tmp_path / "dataset").mkdir()
+    pq.write_table(pa.table({"prompt": asked, **columns}), tmp_path / "dataset" / "train.parquet")
+    settings = {"sft": SFT, "simpo": SimPO}[kind](batch_size=8, gradient_accumulation=1, max_steps=1)
+    checkpoint, _ = in_process.train(settings, base, tmp_path / "dataset", tmp_path / "out")
+    assert checkpoint.metrics["rows/control_tokens"] == (1.0 if kind == "sft" else 2.0)
 
 
 @pytest.mark.parametrize("kind", ["dpo", "kto", "sft", "reward"])

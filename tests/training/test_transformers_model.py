@@ -280,6 +280,19 @@ def test_control_tokens_in_a_text_stay_text(tiny: Path) -> None:
     )
 
 
+def test_half_a_character_is_read_as_the_mark_for_one(tiny: Path) -> None:
+    """A policy writes any bytes, and a tokenizer raises TypeError at a lone surrogate; both halves are a character."""
+    loaded = loaded_from(tiny)
+    texts = ("Arka \ud83d", "Arka \ufffd", "Arka \ud83d\ude00", "Arka \U0001f600")
+    lone, mark, halves, whole = loaded.chat.encode([request(text).messages for text in texts])
+    assert (lone, halves) == (mark, whole)
+    written = [(request("?").messages, text) for text in texts[:2]]
+    assert len(set(model_of(tiny).log_probs(written))) == 1
+    replies = ask(model_of(tiny), [request(text, temperature=0.0) for text in texts[:2]])
+    assert replies[0].text == replies[1].text
+
+
+@pytest.mark.reliability("round-trip")
 def test_prompts_that_do_not_fit_are_named_before_anything_is_computed(tiny: Path) -> None:
     """The others are asked again without them. Five tokens and a reply of 1,020 pass the context of 1,024 by one."""
     requests = [request("hi", max_tokens=1019), request("hi", max_tokens=1020), request("x" * 2000)]

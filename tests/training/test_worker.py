@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -263,6 +264,21 @@ def test_the_training_ends_when_its_parent_is_killed(waiting, run_dir, toy):
 
 
 @pytest.mark.slow
+@pytest.mark.reliability("signals")
+def test_a_terminal_that_is_closed_leaves_the_end_of_the_training_to_who_started_it(waiting, run_dir):
+    """It signals both processes; the one that trains may have replies under way, which are waited for."""
+    parent, alive = waiting
+    (training,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{training}/status").read_text().splitlines())
+    assert int(status["SigIgn"], 16) & 1 << signal.SIGHUP - 1
+    os.kill(parent.pid, signal.SIGINT)
+    assert alive.read() == ""
+    assert parent.stderr.read().rstrip().endswith("KeyboardInterrupt")
+    assert left_in(run_dir) == EARLIER
+
+
+@pytest.mark.slow
+@pytest.mark.reliability("signals")
 @pytest.mark.parametrize("signalled", ["parent", "group"])
 def test_ctrl_c_ends_the_training_and_keeps_what_was_there(waiting, run_dir, signalled):
     """A terminal signals both processes, `kill -INT` only one; either way the parent cleans up and goes."""
@@ -274,6 +290,7 @@ def test_ctrl_c_ends_the_training_and_keeps_what_was_there(waiting, run_dir, sig
     assert left_in(run_dir) == EARLIER
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_goes_on_from_what_it_kept(toy, run_dir):
     """The step after the one that was kept is done again, and stands in the curve once."""
     with pytest.raises(TrainingError, match="SIGKILL"):
@@ -346,6 +363,7 @@ def test_alarms_of_any_trainer_arrive_and_stand_in_the_curve(toy, run_dir):
     }
 
 
+@pytest.mark.slow
 def test_alarms_are_restored_after_a_kill(toy, run_dir):
     """All of them are said again, gaps in the curve included, and stand in it once."""
     with pytest.raises(TrainingError, match="SIGKILL"):
@@ -355,6 +373,7 @@ def test_alarms_are_restored_after_a_kill(toy, run_dir):
     assert [line.get("alarm", line["step"]) for line in lines] == [1, 2, "kl", 3, "nan", 4, 5, 6, "kl", 7]
 
 
+@pytest.mark.slow
 def test_an_alarm_that_stops_ends_the_training_and_keeps_what_was_kept(toy, run_dir):
     """What was there before stays; with another limit the same training goes on from its last kept state."""
     warned, steps = [], []
@@ -376,6 +395,7 @@ def test_an_alarm_that_stops_ends_the_training_and_keeps_what_was_kept(toy, run_
     assert not (run_dir / ".training").exists()
 
 
+@pytest.mark.slow
 def test_an_alarm_that_stops_is_raised_on_what_an_earlier_process_logged(toy, run_dir):
     """Whoever adds `stop` after a kill means the whole training; nothing is trained before it is said."""
     with pytest.raises(TrainingError, match="SIGKILL"):

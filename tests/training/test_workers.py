@@ -12,12 +12,15 @@ import subprocess
 import sys
 import textwrap
 from datetime import timedelta
+from queue import SimpleQueue
 
 import pytest
 
 from solon.errors import DataError, RecipeError, TrainingError
 from solon.trainers.base import Policy
 from solon.trainers.launch import run_training
+from solon.trainers.several import Place
+from solon.trainers.workers import _read, _Worker
 from third_party import installed
 
 TRAINER = """
@@ -249,6 +252,7 @@ def test_the_first_hears_what_went_wrong_in_another_and_does_not_wait_for_ever(m
         meeting.wait_for_the_others(4)
 
 
+@pytest.mark.slow
 def test_a_trainer_of_one_process_is_not_started_in_several(chorus, run_dir, monkeypatch):
     """Third parties' trainers, for example, which know nothing of others: it would be trained twice."""
     site = run_dir.parent / "site" / "chorus_trainer.py"
@@ -318,6 +322,7 @@ def test_processes_that_accelerate_started_go_where_there_is_nothing_to_train(ch
     assert launched(run_dir, "") == set()
 
 
+@pytest.mark.slow
 def test_the_same_error_of_all_processes_is_raised_once(chorus, run_dir):
     """A dataset that is wrong is wrong for each of them."""
     site = run_dir.parent / "site" / "chorus_trainer.py"
@@ -326,3 +331,13 @@ def test_the_same_error_of_all_processes_is_raised_once(chorus, run_dir):
     with pytest.raises(DataError) as caught:
         train(chorus(processes=2), run_dir)
     assert [problem.what for problem in caught.value.problems] == ["is odd"]
+
+
+def test_a_line_that_a_process_was_killed_in_is_not_read(tmp_path):
+    """Half of what it had to tell is none of it: how it ended says the rest."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "import os; os.write(1, b'{}\\n{')"], stdout=subprocess.PIPE
+    ) as process:
+        said = SimpleQueue()
+        _read(_Worker(Place(), tmp_path / "log", process), said)
+    assert [said.get_nowait()[1], said.get_nowait()[1]] == [b"{}\n", b""]

@@ -15,7 +15,7 @@ from solon.trainers.backends import GPU, Machine
 EXTRAS = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"][
     "optional-dependencies"
 ]
-NEITHER = {"gpu", "unsloth", "all", "dev", "docs"}
+NEITHER = {"gpu", "unsloth", "all", "dev", "docs", "fuzz"}
 """Told by the finding on the GPU, made of other extras, or not of any plugin yet."""
 
 

@@ -111,15 +111,16 @@ def test_folders_and_file_are_made_for_their_owner_alone(tmp_path: Path):
     ]
 
 
+@pytest.mark.reliability("ledger-schema")
 def test_a_ledger_of_a_newer_solon_is_refused_and_left_as_it_is(tmp_path: Path):
     """An old solon must not write into what it does not understand."""
     path = tmp_path / "ledger.sqlite"
     Ledger.open(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(StorageError, match=r"newer solon \(schema 3, this one knows 2\): upgrade solon"):
+    with pytest.raises(StorageError, match=r"newer solon \(schema 4, this one knows 3\): upgrade solon"):
         Ledger.open(path)
     assert path.read_bytes() == before
 
@@ -136,6 +137,7 @@ def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.reliability("ledger-damage")
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path):
     """Never rebuilt: it may be all that is left of what was paid for."""
     path = tmp_path / "ledger.sqlite"
@@ -146,6 +148,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path)
     assert path.read_bytes() == before
 
 
+@pytest.mark.reliability("ledger-damage")
 def test_a_damaged_ledger_is_refused_and_left_as_it_is(tmp_path: Path):
     """One page overwritten in the middle is found when the file is opened, not a week later."""
     path = tmp_path / "ledger.sqlite"
@@ -288,6 +291,7 @@ os._exit(9)
         assert [doubt.answered for doubt in ledger.in_doubt()] == [True]
 
 
+@pytest.mark.reliability("shared-ledger")
 def test_a_call_that_another_process_has_sent_is_not_sent_again(tmp_path: Path):
     """Each open ledger is a process of its own to the others; two runs that share one ask once."""
     path = tmp_path / "ledger.sqlite"
@@ -350,6 +354,7 @@ def test_a_raised_cap_lets_a_stopped_run_go_on(tmp_path: Path):
         assert isinstance(sent(ledger, call("b"), 90, Budget("b", 180e-9)), Ticket)
 
 
+@pytest.mark.reliability("budget")
 def test_a_cap_is_never_overrun_by_many_at_once(tmp_path: Path):
     """Two ledgers, eight threads, 200 calls of 7 against a cap of 1,000: 142 fit (994), never 143."""
     budget = Budget("b", 1000e-9)

@@ -228,6 +228,7 @@ def test_batches_are_listed_by_run(path: Path):
         assert ledger.has_replies(call("a").description)
 
 
+@pytest.mark.reliability("ledger-schema")
 def test_a_ledger_of_the_first_version_is_brought_up_to_date_with_all_that_it_holds(path: Path):
     """It was paid for. An older solon then refuses it, and says why."""
     known = Reply(text="yes", usage=Usage(input_tokens=3, output_tokens=1))
@@ -255,5 +256,5 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date_with_all_that_it_ho
         assert [type(outcome) for outcome in gather(ledger, "a")] == [Ticket]
     assert money(old) == (0, 40)
     with sqlite3.connect(old) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()

@@ -186,6 +186,7 @@ def rows_of_one(folder: Path) -> float:
     return row.input_tokens / row.requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prompts", "share", "expected"), [(40, 1.0, 40 * 4), (400, 0.1, 40 * 4)])
 def test_canaries_are_planned(folder: Path, prompts: int, share: float, expected: int) -> None:
     """One match beside a real response: 2 orders x 2 principles. Of a sample, all are tried out and scaled down."""

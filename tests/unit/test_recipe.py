@@ -89,6 +89,14 @@ def test_every_problem_is_reported_at_once_with_its_place_and_the_nearest_name(r
     assert any(line.startswith("/recipe.yaml:5:20: unknown key 'betta' (did you mean 'beta'?") for line in found)
 
 
+def test_a_constitution_in_place_of_a_recipe_is_said_to_be_one(recipe: Path) -> None:
+    """The two lie side by side, and a list of every key that a recipe has helps nobody."""
+    recipe.write_text("name: brief\nprinciples:\n- {id: brief, text: Be brief.}\n")
+    (only,) = problems(recipe)
+    says = "/recipe.yaml:2:1: this is a constitution, no recipe (name the recipe that says `constitution: recipe.yaml`)"
+    assert only == says
+
+
 def test_an_unknown_plugin_is_refused_with_the_nearest_one(recipe: Path) -> None:
     """A misspelt trainer must not become another one."""
     recipe.write_text(GOOD.replace("train: dpo", "train: dop"))

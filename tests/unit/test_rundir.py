@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from solon.errors import RunBusy, StorageError
-from solon.rundir import RunDirectory
+from solon.rundir import RunDirectory, clock
 
 
 def begin(run: RunDirectory) -> None:
@@ -107,6 +107,7 @@ def test_a_stage_whose_files_are_gone_is_forgotten_too(tmp_path: Path) -> None:
         assert run.done == ()
 
 
+@pytest.mark.reliability("two-runs")
 def test_a_second_run_in_the_same_directory_is_refused_and_names_the_first(tmp_path: Path) -> None:
     """Two writers would mix their files."""
     code = (
@@ -139,3 +140,18 @@ def test_a_path_that_cannot_be_a_directory_is_an_error_of_storage(tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot use"), RunDirectory.open(tmp_path / "file"):
         pass
+
+
+def test_a_stage_that_is_done_has_its_times(tmp_path: Path) -> None:
+    """A kill while they are written is of a stage that is not done: it is done again, and nothing is left lying about.
+
+    A folder in the way stands in for the kill.
+    """
+    with RunDirectory.open(tmp_path / "run") as run:
+        begin(run)
+        (run.path / "timings.json").mkdir()
+        with pytest.raises(StorageError):
+            run.finish("sample", {}, [], {}, clock())
+    (tmp_path / "run" / "timings.json").rmdir()
+    with RunDirectory.open(tmp_path / "run") as run:
+        assert not run.is_done("sample", {})

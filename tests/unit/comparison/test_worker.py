@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +13,15 @@ from solon.comparison.processes import Assignment, end
 from solon.data.artifacts import write_json
 
 PROGRAM = """
-import signal, sys
+import signal, sys, time
 from pathlib import Path
 from solon.comparison import worker
 
 def run(*_, **__):
     try:
         print("ready", flush=True)
-        signal.pause()
+        while True:  # no signal.pause: one that comes right before it is not noticed in it
+            time.sleep(0.05)
     finally:
         Path(sys.argv[2]).write_text("paid for")
 
@@ -30,8 +32,14 @@ sys.exit(worker.main(Path(sys.argv[1])))
 
 
 @pytest.mark.slow
-def test_an_entry_that_is_interrupted_keeps_its_replies_and_tells_of_no_trouble(tmp_path: Path) -> None:
-    """Though the comparison was started in the background, where shells have interrupts ignored."""
+@pytest.mark.parametrize("by", [None, signal.SIGTERM, signal.SIGHUP], ids=["alone", "SIGTERM", "SIGHUP"])
+def test_an_entry_that_is_interrupted_keeps_its_replies_and_tells_of_no_trouble(
+    by: signal.Signals | None, tmp_path: Path
+) -> None:
+    """Though the comparison was started in the background, where shells have interrupts ignored.
+
+    A scheduler or a terminal may signal it before the comparison does.
+    """
     label = {"kind": "rules", "rules": {"brief": {"length": "words", "max": 1}}}
     data = {"constitution": "c.yaml", "prompts": "p.jsonl", "policy": "m", "label": label}
     trouble, kept, file = tmp_path / "trouble.json", tmp_path / "kept", tmp_path / "assignment.json"
@@ -43,6 +51,8 @@ def test_an_entry_that_is_interrupted_keeps_its_replies_and_tells_of_no_trouble(
     assert process.stdout is not None
     with process.stdin, process.stdout as said:
         assert said.readline() == b"ready\n"
+        if by is not None:
+            process.send_signal(by)
         end([process])
     assert (process.returncode, kept.read_text("utf-8")) == (130, "paid for")
     assert not trouble.exists()

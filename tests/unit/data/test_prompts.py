@@ -227,8 +227,9 @@ def test_a_hub_dataset_that_cannot_be_reached_is_a_clear_error(monkeypatch):
         monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
         (problem,) = problems_of("hf://solon-tests/none:test")
         assert problem.startswith("hf://solon-tests/none:test: cannot be loaded: ")
-        assert problem.endswith("(check name, split and network; a downloaded file or folder can be given instead)")
-    assert problems_of("hf://") == ["hf://: the address names no dataset (write hf://org/name or hf://org/name:split)"]
+        assert problem.endswith("HF_ENDPOINT and HF_HUB_OFFLINE; a downloaded file or folder can be given)")
+    remedy = "write hf://org/name, hf://org/name:split or hf://org/name/config@revision:split"
+    assert problems_of("hf://") == [f"hf://: the address names no dataset ({remedy})"]
 
 
 def test_a_cell_of_a_kind_that_json_does_not_have_is_named(tmp_path):

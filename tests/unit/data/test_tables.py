@@ -36,6 +36,7 @@ def written(folder: Path, ending: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
 def test_a_file_is_read_without_being_held(tmp_path, ending):
     """Ten megabytes in less than three: a file may be larger than the memory."""

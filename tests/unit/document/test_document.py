@@ -222,7 +222,10 @@ def test_files_that_cannot_be_read_are_named_with_a_remedy(tmp_path: Path, monke
     assert said("nowhere/a.yaml") == "nowhere/a.yaml: no such file; there is no folder 'nowhere' either"
     assert said("folder") == "folder: this is a folder, and a file is wanted (did you mean 'folder/x.yaml'?)"
     assert said("latin.yaml") == "latin.yaml:2:10: byte 0xE9 is not UTF-8 text (save the file as UTF-8)"
-    assert said("big.yaml") == "big.yaml: the file is larger than 10 MB"
+    assert said("big.yaml") == (
+        "big.yaml: the file is larger than 10 MB, and is not read "
+        "(keep prompts and responses in files of data, and name those here)"
+    )
     assert said("a\0b") == "a\0b: the file cannot be read: embedded null byte"
 
 

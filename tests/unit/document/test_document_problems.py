@@ -102,6 +102,15 @@ def test_an_unknown_key_unlike_any_other_still_learns_the_valid_ones():
     assert problem == "f:1:1: unknown key 'zzz' (the keys here are inner, many, either, short, flag, with, limit, word)"
 
 
+def test_the_same_keys_are_listed_once():
+    """Of a wholly different file, the list would stand on every line; who is near is still said of each."""
+    assert problems("inner:\n  alpha: 1\n  zzz: 1\n  btas: 1\nyyy: 1\n") == [
+        "f:3:3: unknown key 'zzz' (the keys here are alpha, betas, mode)",
+        "f:4:3: unknown key 'btas' (did you mean 'betas'?)",
+        "f:5:1: unknown key 'yyy' (the keys here are inner, many, either, short, flag, with, limit, word)",
+    ]
+
+
 def test_a_value_that_fits_no_member_of_a_union_is_one_problem():
     """Pydantic reports one error a member."""
     assert problems("either: x") == ["f:1:9: 'either' must be a whole number or a list, not 'x'"]

@@ -26,6 +26,7 @@ DATA = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.dictionaries(KEYS, DATA, min_size=1, max_size=4))
 def test_what_is_written_is_read_back_as_it_was(data):
@@ -84,6 +85,7 @@ PIECES += [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.booleans())
 def test_no_markdown_gives_a_traceback(tmp_path_factory, text, with_front_matter):

@@ -25,7 +25,7 @@ def folder(path: Path, **config: Any) -> Path:
     """A model folder that is complete to the eye; nothing in it can be loaded."""
     path.mkdir()
     (path / "config.json").write_text(json.dumps(config))
-    (path / "model.safetensors").write_bytes(b"weights")
+    (path / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
     (path / "tokenizer.json").write_text("{}")
     return path
 

@@ -396,6 +396,14 @@ def test_a_column_that_is_named_must_exist(folder: Path) -> None:
     assert problem.startswith("people.jsonl: there is no column 'who'")
 
 
+def test_made_again_from_its_settings_it_wants_no_other_columns(folder: Path) -> None:
+    """A training's process is given the settings of its reward, with every default."""
+    first = human(folder, [row("hi", "go", "A")])
+    settings = {name: value for name, value in first.settings().items() if name != "kind"}
+    with base_folder(folder):
+        assert Human.model_validate(settings).problems() == []
+
+
 @pytest.mark.parametrize("ends", [{"low": 1}, {"high": 5}, {"low": 5, "high": 1}, {"low": 2, "high": 2}])
 def test_a_scale_has_two_ends(ends: dict[str, float]) -> None:
     """In their order."""

@@ -70,6 +70,7 @@ def test_words_around_an_object_make_it_no_object(before: str, after: str) -> No
     assert (json_object(text, ("verdict",)) is not None) == alone
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     st.recursive(

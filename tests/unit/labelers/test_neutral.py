@@ -76,6 +76,7 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert neutral(text) == text == original(text)
 
 
+@pytest.mark.reliability("round-trip")
 @settings(max_examples=1000, deadline=None, derandomize=True)
 @given(ANY_TEXT)
 def test_every_text_comes_back_and_holds_no_token_in_between(text: str) -> None:

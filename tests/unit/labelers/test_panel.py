@@ -475,6 +475,7 @@ async def test_ratings_agree_by_their_distance() -> None:
     assert "first_slot_wins" not in found
 
 
+@pytest.mark.slow
 async def test_the_account_does_not_grow_with_the_judgments() -> None:
     """There may be millions."""
     panel = Panel(members=(noisy(0.8, 1), noisy(0.8, 2), noisy(0.8, 3)))

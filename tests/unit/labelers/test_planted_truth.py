@@ -46,6 +46,7 @@ def rows_of(judge, labeler_of: Callable[[ChatModel], Labeler], *, budget: float,
     return spending.built(method, judge.truth, run, budget)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["both orders", "panel of 3, majority", "cascade, `sure: 0.9`"])
 def test_at_equal_cost_it_makes_fewer_wrong_rows_than_asking_in_one_order(name: str, found) -> None:
     """The claim of the results page; there with its margins."""
@@ -60,6 +61,7 @@ def test_of_as_many_rows_for_the_same_calls_fewer_are_wrong(name: str, found) ->
     assert outcomes.wrong(outcomes.together(kept)) < outcomes.wrong(outcomes.together(kept_of_one_order))
 
 
+@pytest.mark.slow
 def test_the_other_order_heals_position_and_the_same_order_again_does_not() -> None:
     """At the same calls and pairs: dropping contradictions takes out noise either way, a leaning only one way."""
     world = ways.World("position", position=1.5)

@@ -41,6 +41,7 @@ def test_what_is_not_strictly_json_is_not_json(text: str) -> None:
         strict_json(text)
 
 
+@pytest.mark.slow
 def test_many_different_items_are_told_apart_at_once() -> None:
     """Compared each with each, 30,000 objects would take minutes."""
     items = [{"n": number} for number in range(30_000)]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from opinions import PROMPT, SHORT, always, outcome, said
-from solon.data.records import Failed, FailureReason, Judgment, Question, Scored
+from solon.data.records import Failed, FailureReason, Judgment, Message, Question, Scored
 from solon.errors import StageIncomplete
 from solon.labelers.tally import ENOUGH_TO_TELL, Tally
+from solon.ledger import Ledger
+from solon.models.base import Request
+from solon.models.scripted import Scripted
+from solon.stream import Stream, ask
 
 JUDGE = always(1.0, called="judge")
 
@@ -38,6 +43,17 @@ def test_a_pair_that_failed_is_not_one_whose_order_mattered() -> None:
     summary = tally.summary()
     assert (summary["pairs"], summary["consistent"], summary["order_dependent"]) == (1, 1, 0)
     assert (summary["judgments"], summary["failed"]) == (4, {"unparseable": 1})
+
+
+async def test_what_came_from_the_ledger_is_told_of_the_requests_that_were_made(tmp_path: Path) -> None:
+    """They run ahead of the judgments: 3,522 judgments with 4,488 from the ledger would contradict itself."""
+    model, tally = Scripted(default="yes"), tallied(0.0, 1)
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="label") as stream:
+            assert tally.note(stream) == "1 judgments"
+            for text in "aab":
+                await ask(model, Request(messages=(Message(role="user", content=text),), max_tokens=9, seed=0))
+            assert tally.note(stream) == "1 judgments, 1 of 3 requests from the ledger"
 
 
 @pytest.mark.parametrize(("reason", "again"), [("unavailable", True), ("malformed", True), ("disagreed", False)])

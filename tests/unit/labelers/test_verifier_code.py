@@ -59,6 +59,13 @@ async def scored(check: dict[str, Any], text: str, reference: str | None) -> tup
         ),
         ({}, "def f(n): return n * n", "x = f(2)\nassert x == 4\nfor n in range(3): assert f(n) == n ** 2", 1.0),
         ({}, "def f(n): return n + 2", "x = f(2)\nassert x == 4\nfor n in range(3): assert f(n) == n ** 2", 0.5),
+        ({}, "def f(n): return 'four'", "assert f(2) != 4\nassert f(2) != 'four'\nassert f(2) != None", 2 / 3),
+        (
+            {},
+            "class V:\n    def __sub__(self, other): return self\n    def __abs__(self): return 5.0",
+            "assert abs(V()) > 4\nassert abs(abs(V()) - 5) < 1e-9",
+            1.0,
+        ),
         ({"code": "stdio"}, "```python\nprint(sum(map(int, input().split())))\n```", SUMS, 1.0),
         ({"code": "stdio"}, "import sys\nif __name__ == '__main__':\n    print(5)\n    sys.exit()", SUMS, 0.5),
         ({"code": "stdio"}, "import sys\nprint(5)\nsys.exit(1)", SUMS, 0.0),
@@ -80,6 +87,14 @@ class Yes:
     def __eq__(self, other): return True
     def __hash__(self): return 0
     def __iter__(self): return iter([Yes()])
+def f(n): return Yes()
+"""
+YES = """
+class Yes:
+    def __eq__(self, other): return True
+    __ne__ = __lt__ = __gt__ = __eq__
+    def __sub__(self, other): return self
+    def __abs__(self): return self
 def f(n): return Yes()
 """
 PATCHED = """
@@ -122,6 +137,13 @@ def f(n):
 async def test_code_that_pretends_passes_nothing(code: str) -> None:
     """What is expected is never where the code runs."""
     assert (await scored({"code": "asserts"}, code, SQUARES))[0] == 0
+
+
+@pytest.mark.parametrize("test", ["f(2) == 4", "f(2) != 3", "f(2) != 'three'", "f(2) > 3", "abs(f(2) - 4) < 1e-6"])
+async def test_what_answers_every_question_with_yes_passes_no_comparison_with_a_plain_value(test: str) -> None:
+    """For it is none; where it is asked itself, it passes."""
+    assert (await scored({"code": "asserts"}, YES, f"assert {test}"))[0] == 0
+    assert (await scored({"code": "asserts"}, YES, f"assert bool({test}) or not True"))[0] == 1
 
 
 async def test_printing_what_a_harness_would_print_is_only_output() -> None:

@@ -31,7 +31,17 @@ def test_what_is_compared_with_a_plain_value_is_asked_for_without_it(
 
 @pytest.mark.parametrize(
     "condition",
-    ["f(2) > 3", "f(1) == f(2)", "not f()", "f()", "f() == 1 and g() == 2", "f() is True", "f() == range(3)"],
+    [
+        "f(1) == f(2)",
+        "f(1) < f(2)",
+        "set('a') <= f()",
+        "math.isclose(f(1), f(2))",
+        "not f()",
+        "f()",
+        "f() == 1 and g() == 2",
+        "f() is True",
+        "f() == range(3)",
+    ],
 )
 def test_of_any_other_condition_the_truth_is_asked_for(condition: str) -> None:
     """It has to be found where the code runs."""

@@ -43,6 +43,7 @@ def test_a_local_model_is_counted_by_its_tokenizer(tmp_path: Path) -> None:
     counter = counter_of(Transformers(model=str(tmp_path)))
     assert counter.how == "its own tokenizer"
     assert counter.text("what is that, and why?") == 7
+    assert counter.text("what \ud83d ?") == 3  # half a character is a token as well, and no TypeError
 
 
 def test_a_tokenizer_that_cannot_be_read_is_not_used(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "model"
     path.mkdir()
     (path / "config.json").write_text("{}")
-    (path / "model.safetensors").write_bytes(b"x")
+    (path / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
     return path
 
 
@@ -223,7 +223,7 @@ async def test_an_adapter_is_put_on_top(stand_in: StandIn, folder: Path):
     adapter = folder.parent / "adapter"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text(json.dumps({"r": 12}))
-    (adapter / "adapter_model.safetensors").write_bytes(b"x")
+    (adapter / "adapter_model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
     model = VLLM(model=str(folder), adapter=str(adapter))
     reply = await model.complete(request())
     assert reply.model == model.name == "model+adapter"

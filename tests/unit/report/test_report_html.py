@@ -125,6 +125,7 @@ ACCOUNTS = (
 )
 
 
+@pytest.mark.reliability("pages")
 @pytest.mark.parametrize("account", ACCOUNTS, ids=["panel", "cascade", "human", "somebody else's"])
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_payload_in_any_text_is_inert_and_shown_as_text(make_run, record, held_out, payload, account):
@@ -155,6 +156,7 @@ def test_half_a_surrogate_pair_does_not_keep_the_page_from_being_written(make_ru
     assert "⟨U+D83D⟩" in page_of(make_run(examples=held_out)).encode("utf-8").decode("utf-8")
 
 
+@pytest.mark.slow
 def test_a_page_about_enormous_texts_stays_under_its_limit(make_run, record, held_out):
     """Every text and list is capped: a megabyte of `<` in each, 500 principles, 50,000 log lines."""
     huge = "<" * 1_000_000

@@ -193,7 +193,8 @@ async def _bare(tab: Tab) -> Any:
     return await tab.evaluate(f"[{SHOWN}.length, {seen.format('.controls')}, {seen.format('[data-role=more]')}]")
 
 
-async def test_payloads_in_any_text_do_nothing(make_run, record, held_out, tmp_path) -> None:
+@pytest.mark.reliability("pages")
+async def test_payloads_in_any_text_do_nothing(make_run, record, held_out, tmp_path, figure) -> None:
     """No dialog, no script, no element, no handler and no request of theirs, and what they are is shown as text."""
     original = json.dumps([record, held_out])
     async with chromium() as tab:
@@ -215,6 +216,7 @@ async def test_payloads_in_any_text_do_nothing(make_run, record, held_out, tmp_p
                 "document.getElementById('examples').innerText.includes(" + json.dumps(payload) + ")"
             )
             assert await tab.evaluate(FOREIGN) == []
+    figure(f"{len(PAYLOADS)} payloads in every text of a report in Chromium: {len(tab.dialogs)} ran")
     assert (tab.dialogs, tab.told) == ([], [])
     assert set(tab.requests) == {(tmp_path / f"page-{place}.html").as_uri() for place in range(len(PAYLOADS))}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from itertools import pairwise
@@ -668,6 +669,68 @@ async def test_a_clock_that_was_put_back_holds_nobody_up(ledger: Ledger):
     async with stream(ledger, clock=clock, pace=Pace(settle_s=60)):
         assert await ask_all(judge(provider), "a") == ["to a"]
     assert clock.now() < 120
+
+
+@pytest.mark.reliability("poisoned")
+@pytest.mark.parametrize(("rows", "down"), [(1000, False), (50, True)], ids=["5 %", "all"])
+async def test_rows_that_never_come_back_with_a_batch_are_no_provider_that_is_down(
+    ledger: Ledger, rows: int, down: bool
+):
+    """All 50 end after the others, with the sixth batch. Where nothing ever came back the provider is down."""
+    provider = Provider(lambda text, _: ModelUnavailable("no") if int(text) % (rows // 50) == 0 else says(text))
+    model = judge(provider)
+    async with stream(ledger) as opened:
+        asked = [ask(model, request(f"{number}")) for number in range(rows)]
+        came = await asyncio.gather(*asked, return_exceptions=True)
+        assert sum(isinstance(one, ModelUnavailable) for one in came) == 50
+        assert opened.tally.sent == rows + 5 * 50
+        if down:
+            with pytest.raises(ModelDown):
+                await ask(model, request("1001"))
+        else:
+            assert (await ask(model, request("1001"))).text == "to 1001"
+
+
+@pytest.mark.reliability("clock")
+@pytest.mark.parametrize("by", [86400.0, -86400.0], ids=["forwards", "backwards"])
+async def test_a_clock_that_jumps_while_a_batch_is_on_its_way_has_it_sent_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, by: float
+):
+    """The answer to the submission is lost, and the provider lists the batch half a minute later only."""
+    provider, clock, now = Provider(), VirtualClock(), time.time
+    provider.fail_next["submit"] = [ModelUnavailable("the connection was reset", maybe_billed=True)]
+
+    class Hidden(dict[str, str]):
+        def get(self, label: str, default: str | None = None) -> str | None:  # type: ignore[override]
+            monkeypatch.setattr("time.time", lambda: now() + by)
+            return super().get(label, default) if clock.now() > 30 else None
+
+    provider.labels = Hidden()
+    async with stream(ledger, clock=clock, pace=Pace(settle_s=60)):
+        assert await ask_all(judge(provider), "a", "b") == ["to a", "to b"]
+    assert provider.calls.count("submit") == 1
+    assert clock.now() < 300
+
+
+@pytest.mark.reliability("clock")
+@pytest.mark.parametrize("days", [1, 400], ids=["a day", "longer than is searched"])
+async def test_a_clock_that_was_put_forwards_has_no_batch_sent_twice(ledger: Ledger, days: int):
+    """By the ledger it went out days ago, and the provider lists it half a minute later only."""
+    provider, clock = Provider(), VirtualClock()
+    await left_behind(ledger, provider, "a")
+    ledger._writing.execute(
+        "UPDATE batches SET remote = NULL, phase = 'submitting', submitted_at = submitted_at - ?", (days * 86400,)
+    )
+
+    class Hidden(dict[str, str]):
+        def get(self, label: str, default: str | None = None) -> str | None:  # type: ignore[override]
+            return super().get(label, default) if clock.now() > 30 else None
+
+    provider.labels = Hidden(provider.labels)
+    async with stream(ledger, clock=clock, pace=Pace(settle_s=60)):
+        assert await ask_all(judge(provider), "a") == ["to a"]
+    assert len(provider.batches) == 1
+    assert clock.now() < 300
 
 
 async def test_replies_that_nobody_asks_for_any_more_are_recorded_too(ledger: Ledger):

@@ -273,6 +273,7 @@ print(json.dumps(outcome))
 '''
 
 
+@pytest.mark.slow
 def test_runs_killed_after_any_flush_or_in_any_batch_end_with_the_same_ledger(tmp_path: Path):
     """Replies depend on the composition of their batch, so one other batch anywhere would show."""
     done = subprocess.run(

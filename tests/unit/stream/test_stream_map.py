@@ -90,7 +90,7 @@ async def test_deeds_that_ask_only_local_models_work_in_waves():
 async def test_a_row_that_is_slow_to_fail_holds_up_nobody():
     """Item 0 is tried six times; with 2 at work, 30 others are done by then (AHEAD = 16 windows).
 
-    It waits 0.5 s once, before anything is known of the model, and then 4 times 0.1 s: the model is well.
+    It waits 0.5 s once, before anything is known of the model, and then 4 times 0.05 s: the model is well.
     """
     model = Scripted(
         replies=[{"when": "poison", "fault": "unavailable"}], default="fine", remote=True, price=FREE, concurrency=2
@@ -109,7 +109,7 @@ async def test_a_row_that_is_slow_to_fail_holds_up_nobody():
     async with Stream(None, run="r", stage="s", retries=Retries(jitter=0), clock=clock) as stream:
         results = [result async for _, result in stream.map(deed, items, window=2)]
     assert results == ["unavailable"] + ["fine"] * 30
-    assert done_at["poison"] == pytest.approx(0.5 + 4 * 0.1)
+    assert done_at["poison"] == pytest.approx(0.5 + 4 * 0.05)
     assert max(when for text, when in done_at.items() if text != "poison") <= 0.5
 
 
@@ -194,6 +194,7 @@ def in_memory() -> list[object]:
     return [one for one in gc.get_objects() if type(one) in (Flight, Attempts, Sent)]
 
 
+@pytest.mark.slow
 async def test_a_stream_holds_nothing_of_calls_that_are_over(tmp_path: Path):
     """A million questions take no more memory than ten thousand."""
     before = in_memory()  # of other tests in this process

@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 
 from solon.data.records import Message
 from solon.errors import ModelDown, ModelUnavailable
-from solon.models.base import ChatModel, Limits, Reply, Request
+from solon.models.base import FREE, ChatModel, Limits, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Event, Retries, Stream, ask
 from solon.stream.circuit import Circuit
@@ -50,7 +50,7 @@ async def test_after_all_its_tries_a_call_is_unavailable_and_counted():
 
 
 async def test_a_request_that_a_well_model_does_not_like_is_tried_again_quickly():
-    """20 answers before it: 0.1 s between its six tries, not 0.5, 1, 2, 4 and 8. Retry-After counts all the same."""
+    """20 answers before it: 0.05 s between its six tries, not 0.5, 1, 2, 4 and 8. Retry-After counts all the same."""
     model = Scripted(
         replies=[
             {"when": "poison", "fault": "unavailable"},
@@ -65,9 +65,72 @@ async def test_a_request_that_a_well_model_does_not_like_is_tried_again_quickly(
             await ask(model, request(f"{number}"))
         with pytest.raises(ModelUnavailable):
             await ask(model, request("poison"))
-        assert clock.now() == pytest.approx(0.5)
+        assert clock.now() == pytest.approx(0.25)
         await ask(model, request("patient"))
-        assert clock.now() == pytest.approx(20.5)
+        assert clock.now() == pytest.approx(20.25)
+
+
+async def test_a_request_that_a_well_model_lets_run_out_of_time_is_sent_twice():
+    """Each time may be billed. Of a model of which nothing is known yet it is sent six times, as any other."""
+    sent: list[str] = []
+
+    def answer(asked: Request) -> str:
+        sent.append(asked.messages[0].content)
+        if sent[-1].startswith("hang"):
+            raise ModelUnavailable("late", maybe_billed=True, timed_out=True)
+        return "fine"
+
+    async with Stream(None, run="r", stage="s", retries=EVEN, clock=VirtualClock()):
+        model = Scripted(answer=answer, concurrency=8)
+        with pytest.raises(ModelUnavailable):
+            await ask(model, request("hang at first"))
+        for number in range(50):
+            await ask(model, request(f"{number}"))
+        with pytest.raises(ModelUnavailable):
+            await ask(model, request("hang later"))
+    assert (sent.count("hang at first"), sent.count("hang later")) == (6, 2)
+
+
+async def test_a_server_that_from_some_moment_on_only_asks_for_less_is_down_when_the_patience_is_over():
+    """As where a day's allowance is used up: two hours after the first 500 replies, not an hour for each 128 calls."""
+    clock = VirtualClock()
+
+    def answer(asked: Request) -> str:
+        if int(asked.messages[0].content) >= 500:
+            raise ModelUnavailable("too many", throttled=True)
+        return "fine"
+
+    model = Scripted(answer=answer, concurrency=64, over_a_network=True, price=FREE)
+
+    async def deed(number: int) -> bool:
+        try:
+            await ask(model, request(f"{number}"))
+        except ModelUnavailable:
+            return False
+        return True
+
+    with pytest.raises(ModelDown, match="too many"):
+        async with Stream(None, run="r", stage="s", clock=clock) as stream:
+            _ = [one async for one in stream.map(deed, range(1500), window=128)]
+    assert clock.now() <= 2 * Retries().patience_s
+
+
+async def test_a_model_that_cancels_a_call_of_itself_keeps_nobody_else_waiting():
+    """Libraries do: it is no end of the loop, after which nothing more would be sent."""
+    left = ["2"]
+
+    def answer(asked: Request) -> str:
+        if asked.messages[0].content in left:
+            left.clear()
+            raise asyncio.CancelledError
+        return "fine"
+
+    model = Scripted(answer=answer, concurrency=1, over_a_network=True, price=FREE)
+    async with Stream(None, run="r", stage="s", clock=VirtualClock()):
+        asking = [asyncio.ensure_future(ask(model, request(f"{number}"))) for number in range(8)]
+        _, waiting = await asyncio.wait(asking, timeout=60)
+    assert not waiting
+    assert [one.cancelled() for one in asking] == [number == 2 for number in range(8)]
 
 
 async def test_when_a_well_model_goes_down_its_calls_wait_for_it():
@@ -253,6 +316,7 @@ class RateLimited(ChatModel):
         return Reply(text="ok")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says_when", [False, True], ids=["without Retry-After", "with Retry-After"])
 async def test_a_rate_limit_loses_no_call_and_costs_little(says_when: bool):
     """40 a second and 1,000 calls, 64 at once: ideal 24 s and 1,000 requests; allowed 27 s and 1,150 (issue 3)."""

@@ -130,8 +130,22 @@ def test_a_missing_file_says_how_to_build_it(tmp_path):
 def test_what_is_no_parquet_is_named(tmp_path):
     """A JSON Lines file under a Parquet name."""
     (tmp_path / "train.parquet").write_text('{"prompt": "x"}\n')
-    with pytest.raises(DataError, match=r"train\.parquet: cannot be read as Parquet"):
+    with pytest.raises(DataError, match=r"train\.parquet: not a readable Parquet file"):
         read_rows(tmp_path, Preference, trainer="dpo")
+
+
+@pytest.mark.parametrize("nested", [True, False], ids=["messages", "texts"])
+def test_half_a_character_is_refused_by_its_row(tmp_path, nested):
+    """Other writers leave bytes that are no UTF-8 in a Parquet file, and pyarrow says so where it is too late."""
+    texts = ["yes", "BROKEN", "yes"]
+    columns = [[[{"role": "user", "content": text}] if nested else text for text in texts]] * 2
+    table = pa.table(dict(zip(("prompt", "completion"), columns, strict=True)))
+    pq.write_table(table, tmp_path / "train.parquet", compression="none", use_dictionary=False)
+    written = (tmp_path / "train.parquet").read_bytes()
+    (tmp_path / "train.parquet").write_bytes(written.replace(b"BROKEN", b"ab\xed\xa0\xbdc"))
+    with pytest.raises(DataError, match=r"train\.parquet, row 2: holds what is no Unicode text") as caught:
+        read_rows(tmp_path, Demonstration, trainer="sft")
+    assert "leave the row out" in str(caught.value)
 
 
 def test_rows_without_a_value_are_counted(tmp_path):

@@ -88,6 +88,7 @@ async def test_a_gullible_judge_is_flipped_by_what_it_obeys_and_by_nothing_else(
     }
 
 
+@pytest.mark.slow
 async def test_a_judge_that_likes_a_slot_is_seen():
     """It is right in one order and wrong in the other; attacks can flip nothing where it was wrong already."""
     card = await card_of(Pairwise(judge=Scripted(default="A")))
@@ -122,6 +123,7 @@ async def test_calibration_is_of_stated_probabilities():
     assert card.ece_n == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("better", "worse", "tie", "ece", "n"),
     [
@@ -176,6 +178,7 @@ async def test_the_price_is_that_of_a_thousand_judgments():
     assert card.seconds_per_1000 is not None
 
 
+@pytest.mark.slow
 async def test_the_time_is_of_replies_that_were_made_for_the_card(tmp_path: Path):
     """A second card is made of the ledger, and with one of three cases another, two thirds of it are."""
     other = Case(principle="good", prompt="p", better="GOOD", worse="bad")
@@ -196,6 +199,7 @@ async def test_a_labeler_that_rates_gets_a_card_too():
     assert (card.injection_flips.value, card.injection_flips.n) == (0.0, ATTACKS)
 
 
+@pytest.mark.slow
 async def test_a_card_takes_no_more_questions_than_planned():
     """Whoever pays is told before."""
     labeler = Pairwise(judge=Scripted(answer=honest))
