@@ -47,7 +47,7 @@ def main() -> None:
         for name in RIGHT:
             runs = {seed: rlvr(folder, name, seed) for seed in chosen.seeds}
             more = workings(runs) if name == "arithmetic" else mistakes(runs)
-            parts = [f"### {name}.yaml", numbers(name, runs), topics(name, runs), ways(name, runs), more, curves(runs)]
+            parts = [f"## {name}.yaml", numbers(name, runs), topics(name, runs), ways(name, runs), more, curves(runs)]
             sections.append("\n\n".join(parts))
         page = "\n\n".join(sections)
         print(page)
