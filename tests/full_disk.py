@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -118,3 +120,55 @@ def files(folder: Path) -> dict[str, bytes]:
         if not any(part.startswith(".") and part != ".solon" for part in Path(name).parts)
         and not name.startswith(".solon/ledger.sqlite-")
     }
+
+
+def filled_up(disk: Disk, template: Path, name: str, command: Sequence[str], sizes: int) -> str:
+    """Runs a command with room for some of the pages that it writes, and again with room for all.
+
+    What it leaves behind is old or new, whole, and in the end the same as on a disk that was never full.
+
+    Args:
+        disk: where it runs.
+        template: the project as it is before the command.
+        name: of the command, which seeds the draw.
+        command: its words.
+        sizes: how many numbers of pages are drawn.
+
+    Returns:
+        The figure: how often it was stopped, of the sizes tried.
+    """
+
+    def fresh() -> Path:
+        disk.make_room()
+        shutil.rmtree(disk.folder / "p", ignore_errors=True)
+        return Path(shutil.copytree(template, disk.folder / "p"))
+
+    old = files(template)
+    project = fresh()
+    room = disk.free
+    code, said = solon(project, *command)
+    assert code == 0, said
+    wanted, pages = files(project), room - disk.free
+    whole = {*old.values(), *wanted.values()}
+    draws = sorted(Random(f"full {name}").sample(range(pages), min(pages, sizes)))
+    stopped = 0
+    for left in draws:
+        project = fresh()
+        disk.leave(left)
+        code, said = solon(project, *command)
+        told = f"{name}, {left} of {pages} pages left: {said}"
+        if code != 0:
+            stopped += 1
+            assert code == 1, told
+            assert_one_message(said, told)
+        after = files(project)
+        assert [one for one, content in old.items() if not is_state(one) and content not in after.values()] == [], told
+        assert [one for one, content in after.items() if not is_state(one) and content not in whole] == [], told
+        for content in (after[one] for one in after if one.endswith(".json")):
+            json.loads(content)
+        disk.make_room()
+        code, said = solon(project, *command)
+        assert code == 0, f"{told}\nthen: {said}"
+        assert told_apart(files(project), wanted) == [], told
+    assert stopped
+    return f"{name} {stopped}/{len(draws)}"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from full_disk import Disk, assert_one_message, files, is_state, mounted, solon, told_apart
+from full_disk import Disk, filled_up, mounted, solon
 from project import CONSTITUTION, jsonl
 from solon.errors import StorageError
 from solon.viewing.appending import append
@@ -99,42 +96,7 @@ def test_a_full_disk_costs_nothing_but_the_time_to_make_room(
     """As many pages are left as drawn from those that the command writes in all."""
     writer = WRITERS[name]
     template = begun(tmp_path / "template", writer)
-    old = files(template)
-
-    def fresh() -> Path:
-        disk.make_room()
-        shutil.rmtree(disk.folder / "p", ignore_errors=True)
-        return Path(shutil.copytree(template, disk.folder / "p"))
-
-    project = fresh()
-    room = disk.free
-    code, said = solon(project, *writer.command)
-    assert code == 0, said
-    wanted, pages = files(project), room - disk.free
-    whole = {*old.values(), *wanted.values()}
-    draws = sorted(Random(f"full {name}").sample(range(pages), min(pages, 25 if full else 2)))
-    stopped = 0
-    for left in draws:
-        project = fresh()
-        disk.leave(left)
-        code, said = solon(project, *writer.command)
-        told = f"{name}, {left} of {pages} pages left: {said}"
-        if code != 0:
-            stopped += 1
-            assert code == 1, told
-            assert_one_message(said, told)
-        after = files(project)
-        assert [one for one, content in old.items() if not is_state(one) and content not in after.values()] == [], told
-        assert [one for one, content in after.items() if not is_state(one) and content not in whole] == [], told
-        for one in after:
-            if one.endswith(".json"):
-                json.loads(after[one])
-        disk.make_room()
-        code, said = solon(project, *writer.command)
-        assert code == 0, f"{told}\nthen: {said}"
-        assert told_apart(files(project), wanted) == [], told
-    assert stopped
-    figure(f"{name} {stopped}/{len(draws)}")
+    figure(filled_up(disk, template, name, writer.command, 25 if full else 2))
 
 
 def test_a_verdict_that_does_not_fit_is_not_half_there(disk: Disk) -> None:

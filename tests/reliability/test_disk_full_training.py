@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from full_disk import Disk, assert_one_message, files, is_state, mounted, solon, told_apart
+from full_disk import Disk, filled_up, mounted, solon
 from project import CONSTITUTION, jsonl
 from solon.testing.tiny import tiny_llama
 
@@ -80,36 +79,4 @@ def test_a_full_disk_loses_no_checkpoint_and_the_run_goes_on(
     for words in before:
         code, said = solon(template, *words)
         assert code == 0, said
-    old = files(template)
-
-    def fresh() -> Path:
-        disk.make_room()
-        shutil.rmtree(disk.folder / "p", ignore_errors=True)
-        return Path(shutil.copytree(template, disk.folder / "p"))
-
-    project = fresh()
-    room = disk.free
-    code, said = solon(project, *command)
-    assert code == 0, said
-    wanted, pages = files(project), room - disk.free
-    whole = {*old.values(), *wanted.values()}
-    stopped = 0
-    draws = sorted(Random(f"full {name}").sample(range(pages), min(pages, sizes)))
-    for left in draws:
-        project = fresh()
-        disk.leave(left)
-        code, said = solon(project, *command)
-        told = f"{name}, {left} of {pages} pages left: {said}"
-        if code != 0:
-            stopped += 1
-            assert code == 1, told
-            assert_one_message(said, told)
-        after = files(project)
-        assert [one for one, content in old.items() if not is_state(one) and content not in after.values()] == [], told
-        assert [one for one, content in after.items() if not is_state(one) and content not in whole] == [], told
-        disk.make_room()
-        code, said = solon(project, *command)
-        assert code == 0, f"{told}\nthen: {said}"
-        assert told_apart(files(project), wanted) == [], told
-    assert stopped
-    figure(f"{name} {stopped}/{len(draws)}")
+    figure(filled_up(disk, template, name, command, sizes))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -23,8 +24,9 @@ from solon.trainers.backend.turns import in_turns
 from solon.trainers.dataset import Rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.reliability("injection")]
-MARKS = pytest.mark.parametrize("marks", ["special", "added"])
+WAYS = ("special", "added")
 """How a model marks its control tokens: some only add them to the vocabulary."""
+MARKS = pytest.mark.parametrize("marks", WAYS)
 FAMILY = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
 
@@ -89,12 +91,8 @@ def test_no_text_speaks_a_control_token_to_a_policy(family: Family, marks: str, 
     assert spoke == []
 
 
-@FAMILY
-@MARKS
-def test_no_judged_text_speaks_a_control_token_to_a_judge(family: Family, marks: str, texts: list[str]) -> None:
+def test_no_judged_text_speaks_a_control_token_to_a_judge(texts: list[str], figure: Callable[[str], None]) -> None:
     """In either slot, whichever tokens the template writes; and the judge sees the text, which can be had back."""
-    tokenizer = tokenizer_of(family, marks)
-    chat = Chat(tokenizer, [tokenizer.eos_token_id])
     principle = Principle(id="good", text="Be good.")
 
     def asked(text: str) -> tuple[Message, ...]:
@@ -102,11 +100,20 @@ def test_no_judged_text_speaks_a_control_token_to_a_judge(family: Family, marks:
         return pairwise_messages(Question(prompt=Prompt.of(text), principles=(principle,), options=options))
 
     conversations = [asked(text) for text in ("plain", *texts)]
-    clean, *found = chat.encode(conversations)
-    wanted = controls(tokenizer, clean)
-    assert [ids for ids in found if controls(tokenizer, ids) != wanted] == []
     for text, messages in zip(("plain", *texts), conversations, strict=True):
         assert original(messages[1].content).count(text) >= 3
+    tokens, misread = 0, []
+    for family, marks in product(FAMILIES, WAYS):
+        tokenizer = tokenizer_of(family, marks)
+        clean, *found = Chat(tokenizer, [tokenizer.eos_token_id]).encode(conversations)
+        wanted = controls(tokenizer, clean)
+        tokens += len(tokenizer.added_tokens_decoder)
+        spoke = (text for text, ids in zip(texts, found, strict=True) if controls(tokenizer, ids) != wanted)
+        misread += [(family.name, marks, text) for text in spoke]
+    read = f"{len(misread):,} of {len(texts) * len(FAMILIES) * len(WAYS):,} read as tokens"
+    tokenizers = f"{len(FAMILIES) * len(WAYS)} tokenizers that have {tokens}"
+    figure(f"control tokens in {len(texts)} texts, by {tokenizers}: {read}")
+    assert misread == []
 
 
 @FAMILY
@@ -184,9 +191,3 @@ def test_tokens_of_thoughts_and_tools_are_the_rows_own() -> None:
     chat = Chat(tokenizer, [tokenizer.eos_token_id])
     assert chat.in_turn("<|python_tag|>f()<|eot_id|>") == "<|python_tag|>f()< |eot_id|>"
     assert chat.plain("<|python_tag|>f()<|eot_id|>") == "< |python_tag|>f()< |eot_id|>"
-
-
-def test_how_much_that_was(texts: list[str], figure: Callable[[str], None]) -> None:
-    """The tests above are over all of these."""
-    tokens = sum(len(family.tokens) for family in FAMILIES)
-    figure(f"{tokens} control tokens in {len(texts)} texts, by {len(FAMILIES)} tokenizers: 0 read as tokens")

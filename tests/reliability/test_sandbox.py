@@ -14,10 +14,10 @@ import pytest
 
 from escapes import ENDLESS, ESCAPES, alone
 from forgeries import ANSWERS_YES, EXPECTED, FORGERIES, RELATED, TESTS, naively
+from shut_in import RUNGS, shut_in
 from solon.data.records import Completion, Prompt, Question, Scored
 from solon.labelers.verifier import Verifier
-from solon.sandbox.inside import Rung
-from solon.sandbox.worker import Job, Worker, WorkerLost
+from solon.sandbox.worker import Job, Worker
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,18 +25,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=["namespaces", "landlock"])
+@pytest.fixture(scope="module", params=RUNGS)
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
-    """A worker that is shut in; skipped where this kernel does not offer it."""
-    rung: Rung = request.param
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("A_SECRET_KEY", "sk-planted")
-        try:
-            made = Worker(["python"], rung)
-        except WorkerLost as error:
-            pytest.skip(f"{rung}: {error}")
-        yield made
-        made.end()
+    """A worker that is shut in."""
+    yield from shut_in(request.param, "python")
 
 
 @pytest.fixture

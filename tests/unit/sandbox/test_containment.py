@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from shut_in import RUNGS, shut_in
 from solon.sandbox.inside import Rung
-from solon.sandbox.worker import Job, Result, Worker, WorkerLost
+from solon.sandbox.worker import Job, Result, Worker
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,18 +20,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=["namespaces", "landlock"])
+@pytest.fixture(scope="module", params=RUNGS)
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
-    """A worker that is shut in; the test is skipped where this kernel does not offer it."""
-    rung: Rung = request.param
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("A_SECRET_KEY", "in the environment")
-        try:
-            made = Worker(["python", "probe"], rung)
-        except WorkerLost as error:
-            pytest.skip(f"{rung}: {error}")
-        yield made
-        made.end()
+    """A worker that is shut in."""
+    yield from shut_in(request.param, "python", "probe")
 
 
 Does = Callable[..., Result]
@@ -284,7 +277,7 @@ def test_the_standard_library_is_there_and_nothing_else(does: Does) -> None:
     assert error(does("import pydantic\ndef f(): return 1")).startswith("ModuleNotFoundError")
 
 
-@pytest.mark.parametrize("rung", ["namespaces", "landlock"])
+@pytest.mark.parametrize("rung", RUNGS)
 def test_a_worker_ends_with_the_process_that_started_it(rung: Rung, tmp_path: Path) -> None:
     """Also when that is killed in the middle of a job; and nothing is left on disk."""
     code = (

@@ -13,6 +13,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from solon.data import strict_json
 from solon.errors import DataError, Problem
 
 _LONGEST_HEADER = 100_000_000
@@ -85,7 +86,7 @@ def tensors_of(file: Path) -> dict[str, Tensor]:
             length = int.from_bytes(begins, "little")
             if size < 8 or length > min(size - 8, _LONGEST_HEADER):
                 raise ValueError(f"its header would end at byte {length + 8:,}, and the file ends at {size:,}")
-            header = json.loads(opened.read(length), object_pairs_hook=_without_repetition)
+            header = strict_json.loads(opened.read(length).decode())
         return dict(_checked(header, size - 8 - length))
     except OSError as error:
         what = f"these weights cannot be read: {error.strerror or error}"
@@ -120,15 +121,6 @@ def _files(folder: Path) -> list[Path]:
 
 def _is_plain(name: str) -> bool:
     return name.endswith(".safetensors") and Path(name).name == name and "\\" not in name
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it names {twice!r} twice")
-    return found
 
 
 def _checked(header: Any, held: int) -> Iterator[tuple[str, Tensor]]:
