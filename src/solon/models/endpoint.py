@@ -7,18 +7,18 @@ model: meta-llama/Llama-3.1-8B-Instruct
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
-import aiohttp
-from pydantic import Field, JsonValue, PrivateAttr, field_validator
-from yarl import URL
+from pydantic import Field, JsonValue, field_validator
 
-from solon.errors import ModelError
+from solon.errors import ModelError, ModelRejected
 from solon.keys import reply_without
 from solon.models.base import FREE, Price, Reply, Request
 from solon.models.chat_completions import body_of, error_of, reply_of
+from solon.models.connection import TooLongError
+from solon.models.connections import Connections
 from solon.models.deadlines import Deadlines
 from solon.models.network import network_error
 from solon.models.remote import RemoteModel, address, is_own_address, server_of, without_key
@@ -31,16 +31,14 @@ CONNECT_S = 30.0
 class _Line:
     """What an endpoint holds while it is asked."""
 
-    session: aiohttp.ClientSession
-    url: URL
+    connections: Connections
     who: str
     deadlines: Deadlines
-    loop: asyncio.AbstractEventLoop
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it can be used: it belongs to one event loop."""
-        return self.loop is asyncio.get_running_loop() and not self.session.closed
+
+@dataclass(slots=True)
+class _Held:
+    line: _Line | None = None
 
 
 class Endpoint(RemoteModel):
@@ -59,7 +57,10 @@ class Endpoint(RemoteModel):
     base_url: str
     extra_body: dict[str, JsonValue] = Field(default_factory=dict)
 
-    _line: _Line | None = PrivateAttr(default=None)
+    @cached_property
+    def _held(self) -> _Held:
+        """What is open. A private attribute of pydantic's takes ten times as long to read, which each call does."""
+        return _Held()
 
     @field_validator("base_url")
     @classmethod
@@ -89,22 +90,26 @@ class Endpoint(RemoteModel):
     async def complete(self, request: Request) -> Reply:
         """One request, one attempt, one checked reply."""
         key = self.key()
-        # the one place where aiohttp's errors become ours, and where no message may hold the key
+        # the one place where the network's errors become ours, and where no message may hold the key
         try:
-            line = self._line
-            if line is None or not line.is_open:
-                line = self._line = self._connect(key)
+            held = self._held
+            line = held.line
+            if line is None or not line.connections.is_open:
+                line = held.line = self._connect(key)
             return await line.deadlines.within(self._exchange(line, request))
         except ModelError as error:
             without_key(error, key)
             raise
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             raise network_error(error, self.who, self.timeout_s) from error
 
     async def _exchange(self, line: _Line, request: Request) -> Reply:
         body = json_bytes(body_of(self.model, request, self.extra_body))
-        async with line.session.post(line.url, data=body, allow_redirects=False) as response:
-            raw = reply_without(await _read(response, line.who), self.key())
+        try:
+            response = await line.connections.post(body)
+        except TooLongError as error:
+            raise unusable(line.who, f"answered with more than {MOST_BYTES:,} bytes") from error
+        raw = reply_without(response.body, self.key())
         if response.status == 200:
             return reply_of(raw, self.model, request, line.who, answers_as=self.answers_as)
         meant = error_of(response.status, response.headers, raw, line.who, self.api_key_env, request=request)
@@ -117,34 +122,23 @@ class Endpoint(RemoteModel):
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        line, self._line = self._line, None
+        line, self._held.line = self._held.line, None
         if line is not None:
-            await line.session.close()
+            await line.connections.aclose()
 
     def _connect(self, key: str | None) -> _Line:
+        from solon import __version__
+
         address = f"{self.base_url}/chat/completions"
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": f"solon/{__version__}",
+            **({"Authorization": f"Bearer {key}"} if key else {}),
+        }
+        connect_s = min(CONNECT_S, self.timeout_s)
         try:
-            url = URL(address)
+            connections = Connections(address, headers, connect_s=connect_s, most_bytes=MOST_BYTES)
         except ValueError as error:
-            raise aiohttp.InvalidURL(address, str(error)) from error
-        session = aiohttp.ClientSession(
-            headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})},
-            # the stream bounds what is under way; a second bound would only hide where calls wait
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_S, self.timeout_s)),
-            # each request stands for itself
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return _Line(session, url, self.who, Deadlines(self.timeout_s), asyncio.get_running_loop())
-
-
-async def _read(response: aiohttp.ClientResponse, who: str) -> bytes:
-    content = response.content
-    parts = [await content.readany()]
-    length = len(parts[0])
-    while not content.at_eof():
-        if length > MOST_BYTES:
-            raise unusable(who, f"answered with more than {MOST_BYTES:,} bytes")
-        parts.append(await content.readany())
-        length += len(parts[-1])
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+            raise ModelRejected(f"{self.who} cannot be asked: {error}; check `base_url`") from error
+        return _Line(connections, self.who, Deadlines(self.timeout_s))
