@@ -203,7 +203,7 @@ for number in range(1000):
 def test_changes_are_written_all_or_none(tmp_path: Path):
     """A flush that is half on disk would make another flush of the rest."""
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-        impossible = Dropped(Ticket(2**70, 0))
+        impossible = Sent(call("second"), 2**70)
         with pytest.raises(OverflowError):
             ledger.apply([answered(call("first")), impossible])
         assert list(ledger.entries()) == []

@@ -121,16 +121,16 @@ def json_lines(path: Path, *, numbers_only: bool = True) -> Iterator[tuple[int, 
                 yield number, too_large(f"{path}:{number}")
                 continue
             try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip()
             except UnicodeDecodeError as error:
                 yield number, wrong_encoding(f"{path}:{number}:{error.start + 1}", line[error.start], line)
                 if line.startswith((b"\xff\xfe", b"\xfe\xff")):
                     return  # every further line would fail for the same reason
                 continue
-            if not text.strip():
+            if not text:
                 continue
             try:
-                yield number, loads(text.rstrip(), numbers_only=numbers_only)
+                yield number, loads(text, numbers_only=numbers_only)
             except (ValueError, RecursionError) as error:
                 column = f":{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
                 yield number, Problem(f"{path}:{number}{column}", why_not_json(error))

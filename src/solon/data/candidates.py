@@ -1,7 +1,7 @@
 """Existing prompts with their responses: a recipe may begin here, with ``candidates:`` in place of ``sample:``.
 
-The rows are read once, all problems are found, and what was read waits on disk, gathered by prompt; so there may be any
-number of rows, and those of one prompt may stand anywhere.
+The rows are read once, all problems are found, and what was read waits, gathered by prompt; so there may be any number
+of rows, and those of one prompt may stand anywhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError, field_validator
 
 from solon.data.artifacts import validation_problems
-from solon.data.groups import Groups
+from solon.data.gathering import Gathering
 from solon.data.prompts import (
     Problems,
     PromptColumns,
@@ -68,13 +68,13 @@ class CandidateColumns(PromptColumns):
 class CandidateSet:
     """Prompts with their responses, in the order of their first rows; its length is how many prompts there are.
 
-    May be read any number of times. Nothing is held but the prompt that is being read.
+    May be read any number of times. What is held is bounded, however many there are.
 
     Attributes:
         duplicates: how many repeated responses the last reading has dropped.
     """
 
-    def __init__(self, gathered: Groups) -> None:
+    def __init__(self, gathered: Gathering) -> None:
         self._gathered = gathered
         self.duplicates = 0
 
@@ -83,12 +83,11 @@ class CandidateSet:
 
     def __iter__(self) -> Iterator[Candidates]:
         self.duplicates = 0
-        for rows in self._gathered:
-            parts = [row for row in rows if isinstance(row, Candidates)]
-            if len(parts) == 1 and len(set(parts[0].completions)) == len(parts[0].completions):
-                yield parts[0]
-                continue
+        for parts in self._gathered:
             given = [completion for part in parts for completion in part.completions]
+            if len(parts) == 1 and len({completion.text for completion in given}) == len(given):
+                yield parts[0]  # different texts are different completions, whatever their ids
+                continue
             unique = tuple(dict.fromkeys(given))
             self.duplicates += len(given) - len(unique)
             missing = sum(part.missing for part in parts)
@@ -128,7 +127,7 @@ def _gathered(source: str | Path, columns: CandidateColumns, index: Path) -> Ite
     problems = Problems()
     seen: dict[str, None] = {}
     ours = False
-    with Groups.open(index, Candidates) as groups:
+    with Gathering.open(index) as gathered:
         for row in read_rows(source):
             if isinstance(row, Problem):
                 problems.append(row)
@@ -139,15 +138,15 @@ def _gathered(source: str | Path, columns: CandidateColumns, index: Path) -> Ite
             if isinstance(candidates, Problem):
                 problems.append(candidates)
             else:
-                groups.put(groups.begun(candidates.prompt.id), candidates)
+                gathered.add(candidates)
         wanted: list[tuple[str, ...]] = [(name,) for name in columns.named]
-        if not len(groups):
+        if not len(gathered):
             wanted = [columns.conversation, *wanted]
             if not columns.responses and not columns.of_responses(seen):
                 wanted.append(_USUAL[0])
         absent = [] if ours else missing_columns(str(source), seen, wanted)
-        refuse(str(source), problems, absent, empty=not len(groups), what="candidates")
-        yield CandidateSet(groups)
+        refuse(str(source), problems, absent, empty=not len(gathered), what="candidates")
+        yield CandidateSet(gathered)
 
 
 # ---------------------------------------------------------------- one row
@@ -172,7 +171,7 @@ def candidates_of(row: Row, columns: CandidateColumns) -> Candidates | Problem:
     given = [response for response in responses if response is not None]
     if not given:
         return Problem(row.where, "there is no response to the prompt")
-    if any(response.before not in ((), prompt.messages) for response in given):
+    if any(response.before and response.before != prompt.messages for response in given):
         return Problem(row.where, "a response stands in a conversation other than that of the prompt")
     model = row.values.get(columns.model)
     written_by = "given" if model is None else str(model)
@@ -192,7 +191,7 @@ def _in_columns(row: Row, columns: CandidateColumns, present: list[str]) -> _Fou
             return Problem(row.where, f"column {name!r}: {cell}")
         responses += cell
     answered = {response.before for response in responses if response is not None}
-    if columns.present(row) is None and not columns.names_the_prompt and len(answered) == 1 and () not in answered:
+    if len(answered) == 1 and () not in answered and not columns.names_the_prompt and columns.present(row) is None:
         prompt = _prompt(answered.pop(), row, columns, present[0])
     else:
         prompt = prompt_of(row, columns)

@@ -12,7 +12,7 @@ from itertools import combinations
 
 from pydantic import JsonValue
 
-from solon.data.opinions import grouped, opposite, orders, scores_of
+from solon.data.opinions import opposite, orders, scores_of
 from solon.data.records import Judgment, Noun, Scored
 from solon.statistics.estimates import wilson
 
@@ -104,17 +104,17 @@ def _votes(judgments: Iterable[Judgment]) -> Iterator[Judgment]:
 
 def _count(judgments: Iterable[Judgment], counts: Counter[str]) -> None:
     """Adds what ``OrderConsistency`` holds."""
-    compared: dict[tuple[str, frozenset[str]], list[Judgment]] = {}
+    compared: dict[tuple[str, frozenset[str], str, tuple[str, ...]], list[Judgment]] = {}
     ranked: list[Judgment] = []
     for judgment in judgments:
-        options = len(set(judgment.options))
-        if options == 2:
-            compared.setdefault((judgment.prompt, frozenset(judgment.options)), []).append(judgment)
-        elif options > 2 and not judgment.votes and isinstance(judgment.outcome, Scored):
+        shown = frozenset(judgment.options)
+        if len(shown) == 2:
+            opinion = (judgment.prompt, shown, judgment.labeler, judgment.principles)
+            compared.setdefault(opinion, []).append(judgment)
+        elif len(shown) > 2 and not judgment.votes and isinstance(judgment.outcome, Scored):
             ranked.append(judgment)  # one with votes was shown in several orders, and counts by them
-    for pair in compared.values():
-        for group in grouped(pair).values():
-            _count_comparisons(group, counts)
+    for group in compared.values():
+        _count_comparisons(group, counts)
     if ranked:
         _count_rankings(ranked, counts)
 
@@ -125,9 +125,11 @@ def _count_comparisons(group: Sequence[Judgment], counts: Counter[str]) -> None:
         counts["failed"] += 1
     else:
         counts["order_dependent" if opposite(*both) else "consistent"] += 1
-    slots = [judgment.outcome.scores[0] for judgment in group if isinstance(judgment.outcome, Scored)]
-    counts["first_slot_wins"] += sum(score > 0.5 for score in slots)
-    counts["decided"] += sum(score != 0.5 for score in slots)
+    for judgment in group:
+        if isinstance(judgment.outcome, Scored):
+            first = judgment.outcome.scores[0]
+            counts["first_slot_wins"] += first > 0.5
+            counts["decided"] += first != 0.5
 
 
 def _count_rankings(ranked: Iterable[Judgment], counts: Counter[str]) -> None:

@@ -131,14 +131,15 @@ def prompt_from(said: tuple[Message, ...], row: Row, columns: PromptColumns, col
     for field in ("topic", "reference"):
         name = getattr(columns, field)
         value = row.values.get(name)
+        if value is None or value == "":  # an empty cell says that there is none
+            continue
         if isinstance(value, bool | list | dict):
             return Problem(
                 row.where,
                 f"column {name!r}: a {field} is a text or a number, not {json.dumps(value, default=str)[:40]}",
             )
-        # an empty cell says that there is none
-        details[field] = None if value is None or value == "" else str(value)
-    return Prompt(messages=said, topic=details["topic"], reference=details["reference"])
+        details[field] = str(value)
+    return Prompt(messages=said, **details)
 
 
 def turns(value: Any) -> tuple[Message, ...] | str:

@@ -307,13 +307,13 @@ class Question(Record):
         """The judgment that answers this question; ``usage`` and ``cost_usd`` are its own, without those of votes."""
         return Judgment(
             prompt=self.prompt.id,
-            principles=tuple(principle.id for principle in self.principles),
-            options=tuple(option.id for option in self.options),
+            principles=tuple([principle.id for principle in self.principles]),
+            options=tuple([option.id for option in self.options]),
             labeler=labeler,
             outcome=outcome,
             rationale=rationale,
-            usage=sum((vote.usage for vote in votes), usage),
-            cost_usd=cost_usd + math.fsum(vote.cost_usd for vote in votes),
+            usage=sum([vote.usage for vote in votes], usage),
+            cost_usd=cost_usd + math.fsum([vote.cost_usd for vote in votes]),
             votes=votes,
         )
 

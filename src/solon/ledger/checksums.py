@@ -23,8 +23,12 @@ class Changed(sqlite3.DatabaseError):
 
 def checksum(row: Sequence[Any]) -> int:
     """CRC-32 of a row that begins as ``REPLIES`` does; its texts may be bytes."""
-    texts = [text if isinstance(text, bytes) else text.encode() for text in row[:_TEXTS]]
-    return crc32(_NUMBERS.pack(*row[_TEXTS:_COLUMNS]), crc32(b"\x1f".join(texts)))
+    texts = row[:_TEXTS]
+    try:
+        content = "\x1f".join(texts).encode()
+    except TypeError:
+        content = b"\x1f".join([text if isinstance(text, bytes) else text.encode() for text in texts])
+    return crc32(_NUMBERS.pack(*row[_TEXTS:_COLUMNS]), crc32(content))
 
 
 def intact(row: Sequence[Any]) -> bool:

@@ -12,9 +12,12 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeAlias, TypeVar
+from itertools import chain
+from typing import TypeAlias, assert_never
+
+from pydantic_core import to_json
 
 from solon.ledger.budgets import Budgets
 from solon.ledger.checksums import REPLIES, checksum
@@ -28,13 +31,18 @@ _SIZES = (64, 32, 16, 8, 4, 2, 1)
 """Rows of a statement. Few sizes, because SQLite compiles each once; at most 999 values, as older ones allow."""
 
 _SEND = """
-INSERT INTO sent (key, model, run, stage, request, reserved_nano_usd, budgets, owner, doubtful, sent_at) VALUES
+INSERT INTO sent (key, model, run, stage, request, reserved_nano_usd, budgets, owner, doubtful, sent_at) VALUES {}
 """
 _SEND_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"
 
+_ANSWER = "INSERT INTO replies VALUES {} ON CONFLICT (key) DO NOTHING"
 _ANSWER_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
-T = TypeVar("T")
+_DOUBT = "UPDATE sent SET doubtful = 1 WHERE id IN (SELECT value FROM json_each(?))"
+_STILL_OPEN = "SELECT id FROM sent WHERE id IN (SELECT value FROM json_each(?))"
+_CLOSE = "DELETE FROM sent WHERE id IN (SELECT value FROM json_each(?))"
+_BEFORE = "SELECT key, owner, doubtful FROM sent WHERE key IN (SELECT value FROM json_each(?))"
+_REPLIES_TO = f"{REPLIES} WHERE key IN (SELECT value FROM json_each(?))"  # noqa: S608 - nothing of it comes from outside
 
 
 class Groups:
@@ -58,14 +66,28 @@ class Groups:
     def apply(self, changes: Sequence[Single]) -> list[Outcome]:
         """Writes all of them; one outcome a change, in their order."""
         self._budgets.look_again()
-        answered = [change for change in changes if isinstance(change, Answered)]
-        sent = [change for change in changes if isinstance(change, Sent)]
-        closed = [(change.ticket, 0) for change in changes if isinstance(change, Dropped)]
-        closed += [(change.ticket, change.cost) for change in answered if change.ticket is not None]
-        self._close(closed)
-        doubted = [change.ticket.id for change in changes if isinstance(change, Doubted)]
-        for some in _chunks(doubted):
-            self._db.execute(_among("UPDATE sent SET doubtful = 1 WHERE id", len(some)), some)
+        sent: list[Sent] = []
+        answered: list[Answered] = []
+        dropped: list[tuple[Ticket, int]] = []
+        paid: list[tuple[Ticket, int]] = []
+        doubted: list[int] = []
+        for change in changes:
+            match change:
+                case Sent():
+                    sent.append(change)
+                case Answered(ticket=ticket):
+                    answered.append(change)
+                    if ticket is not None:
+                        paid.append((ticket, change.cost))
+                case Dropped(ticket=ticket):
+                    dropped.append((ticket, 0))
+                case Doubted(ticket=ticket):
+                    doubted.append(ticket.id)
+                case _:
+                    assert_never(change)
+        self._close(dropped + paid)
+        if doubted:
+            self._db.execute(_DOUBT, (_listed(doubted),))
         known, decided = iter(self._answer(answered)), iter(self._send(sent))
         return [
             next(known) if isinstance(change, Answered) else next(decided) if isinstance(change, Sent) else None
@@ -74,94 +96,72 @@ class Groups:
 
     def _close(self, closed: Sequence[tuple[Ticket, int]]) -> None:
         """Ends open calls and counts what they cost. One that has ended already is not counted twice."""
-        ids = [ticket.id for ticket, _ in closed]
-        still_open: set[int] = set()
-        for some in _chunks(ids):
-            still_open.update(
-                id_ for (id_,) in self._db.execute(_among("SELECT id FROM sent WHERE id", len(some)), some)
-            )
-            self._db.execute(_among("DELETE FROM sent WHERE id", len(some)), some)
+        if not closed:
+            return
+        ids = _listed([ticket.id for ticket, _ in closed])
         reserved: Counter[str] = Counter()
         spent: Counter[str] = Counter()
-        for ticket, cost in closed:
-            if ticket.id in still_open:
-                still_open.remove(ticket.id)
-                for name in ticket.budgets:
-                    reserved[name] += ticket.reserved
-                    spent[name] += cost
+        if any(ticket.budgets for ticket, _ in closed):
+            still_open = {id_ for (id_,) in self._db.execute(_STILL_OPEN, (ids,))}
+            for ticket, cost in closed:
+                if ticket.id in still_open:
+                    still_open.remove(ticket.id)
+                    for name in ticket.budgets:
+                        reserved[name] += ticket.reserved
+                        spent[name] += cost
+        self._db.execute(_CLOSE, (ids,))
         for name, amount in reserved.items():
             self._budgets.release(name, amount, spent=spent[name])
 
     def _answer(self, answered: Sequence[Answered]) -> list[Known]:
         now = time.time()
-        given = [
-            (
-                one.call.key,
-                self._model(one.call),
-                one.call.run,
-                one.call.stage,
-                one.call.request,
-                one.text,
-                one.reply.usage.input_tokens,
-                one.reply.usage.output_tokens,
-                one.reply.usage.cached_tokens,
-                one.cost,
-                one.sent_at,
-                now,
-            )
-            for one in answered
-        ]
-        rows = [(*row, checksum(row)) for row in given]
-        written = 0
-        for some in _chunks(rows):
-            statement = _insert("INSERT INTO replies VALUES", _ANSWER_ROW, len(some)) + " ON CONFLICT (key) DO NOTHING"
-            written += self._db.execute(statement, _flat(some)).rowcount
+        rows: list[list[object]] = []
+        for call, reply, text, cost, sent_at, _ in answered:
+            usage = reply.usage
+            row: list[object] = [call.key, self._model(call), call.run, call.stage, call.request, text]
+            row += usage.input_tokens, usage.output_tokens, usage.cached_tokens, cost, sent_at, now
+            row.append(checksum(row))
+            rows.append(row)
+        written = sum(done.rowcount for done in self._insert(_ANSWER, _ANSWER_ROW, rows))
         if written == len(rows):
             return [Known(one.reply) for one in answered]
         # some were there before: the first reply to a call is the one that counts
-        first = self._replies([one.call.key for one in answered])
+        first = dict(self._replies(_listed([one.call.key for one in answered])))
         return [_first(one, first[one.call.key]) for one in answered]
 
     def _send(self, sent: Sequence[Sent]) -> list[Outcome]:
-        keys = list(dict.fromkeys(one.call.key for one in sent))
-        replies = self._replies(keys)
-        in_doubt, elsewhere = self._before(keys)
+        if not sent:
+            return []
+        keys = _listed([one.call.key for one in sent])
+        decided, in_doubt = self._before(keys)
+        decided.update((key, Known(reply_of(text))) for key, text in self._replies(keys))
+        again = Elsewhere()  # what is told of the same call once more in this group
         outcomes: list[Outcome] = []
         going: list[tuple[int, Sent]] = []
         for number, one in enumerate(sent):
             key = one.call.key
-            outcome: Outcome = None
-            if key in replies:
-                outcome = Known(reply_of(replies[key]))
-            elif key in elsewhere:
-                outcome = Elsewhere()
-            else:
-                elsewhere.add(key)  # for the same call once more in this group
+            outcome = decided.get(key)
+            if outcome is None:
+                decided[key] = again
                 going.append((number, one))
             outcomes.append(outcome)
         going = self._reserve(going, outcomes)
-        for (number, one), ticket in zip(going, self._insert_sent([one for _, one in going]), strict=True):
-            names = tuple(budget.name for budget in one.budgets)
-            outcomes[number] = Ticket(ticket, one.reserve, names, in_doubt[one.call.key])
+        for (number, _), ticket in zip(going, self._tickets([one for _, one in going], in_doubt), strict=True):
+            outcomes[number] = ticket
         return outcomes
 
-    def _replies(self, keys: Sequence[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for some in _chunks(keys):
-            found.update(texts_of(self._db.execute(_among(f"{REPLIES} WHERE key", len(some)), some)))
-        return found
+    def _replies(self, keys: str) -> Iterator[tuple[str, str]]:
+        return texts_of(self._db.execute(_REPLIES_TO, (keys,)))
 
-    def _before(self, keys: Sequence[str]) -> tuple[Counter[str], set[str]]:
-        """Of each call how often it was sent before, its end unknown; and those that somebody is waiting for now."""
+    def _before(self, keys: str) -> tuple[dict[str, Outcome], Counter[str]]:
+        """Those that somebody is waiting for now; and how often each was sent before, its end unknown."""
+        elsewhere: dict[str, Outcome] = {}
         in_doubt: Counter[str] = Counter()
-        elsewhere: set[str] = set()
-        for some in _chunks(keys):
-            rows = self._db.execute(_among("SELECT key, owner, doubtful FROM sent WHERE key", len(some)), some)
-            for key, owner, doubtful in rows.fetchall():
-                in_doubt[key] += 1
-                if not doubtful and self._owners.alive(owner):
-                    elsewhere.add(key)
-        return in_doubt, elsewhere
+        for key, owner, doubtful in self._db.execute(_BEFORE, (keys,)).fetchall():
+            in_doubt[key] += 1
+            if not doubtful and self._owners.alive(owner):
+                elsewhere[key] = Elsewhere()
+        return elsewhere, in_doubt
 
     def _reserve(self, going: list[tuple[int, Sent]], outcomes: list[Outcome]) -> list[tuple[int, Sent]]:
         """Reserves for all at once where there is room for all; else for one after the other, as far as there is."""
@@ -179,44 +179,43 @@ class Groups:
                 outcomes[number] = no_room
         return granted
 
-    def _insert_sent(self, sent: Sequence[Sent]) -> list[int]:
-        """The ids of the rows: they are counted up within a transaction, in the order of the values."""
-        now, names = time.time(), ""
-        rows = []
-        for one in sent:
-            call = one.call
-            names = json.dumps([budget.name for budget in one.budgets]) if one.budgets else "[]"
-            about = (call.key, self._model(call), call.run, call.stage, call.request)
-            rows.append((*about, one.reserve, names, self._owners.me, now))
-        ids: list[int] = []
-        for some in _chunks(rows):
-            last = self._db.execute(_insert(_SEND, _SEND_ROW, len(some)), _flat(some)).lastrowid
-            assert last is not None
-            ids += range(last - len(some) + 1, last + 1)
-        return ids
+    def _tickets(self, sent: Sequence[Sent], in_doubt: Mapping[str, int]) -> list[Ticket]:
+        """Writes them down. The ids of the rows are counted up within a transaction, in the order of the values."""
+        now, me = time.time(), self._owners.me
+        rows, budgets = [], []
+        for call, reserve, of_call in sent:
+            names = tuple([budget.name for budget in of_call]) if of_call else ()
+            budgets.append(names)
+            listed = json.dumps(names) if names else "[]"
+            rows.append((call.key, self._model(call), call.run, call.stage, call.request, reserve, listed, me, now))
+        last = self._insert(_SEND, _SEND_ROW, rows)[-1].lastrowid if rows else 0
+        assert last is not None
+        return [
+            Ticket(id_, one.reserve, names, in_doubt.get(one.call.key, 0))
+            for id_, one, names in zip(range(last - len(rows) + 1, last + 1), sent, budgets, strict=True)
+        ]
+
+    def _insert(self, statement: str, row: str, rows: Sequence[Sequence[object]]) -> list[sqlite3.Cursor]:
+        """Writes the rows; one cursor a statement."""
+        done: list[sqlite3.Cursor] = []
+        start = 0
+        for size in _SIZES:
+            while len(rows) - start >= size:
+                values = list(chain.from_iterable(rows[start : start + size]))
+                done.append(self._db.execute(_with_rows(statement, row, size), values))
+                start += size
+        return done
+
+
+def _listed(values: Sequence[str | int]) -> str:
+    """JSON, of which a statement takes any number as one value."""
+    return to_json(values).decode()
 
 
 def _first(one: Answered, text: str) -> Known:
     return Known(one.reply) if text == one.text else Known(reply_of(text), earlier=True)
 
 
-def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    start = 0
-    for size in _SIZES:
-        while len(items) - start >= size:
-            yield items[start : start + size]
-            start += size
-
-
-def _flat(rows: Sequence[tuple[object, ...]]) -> list[object]:
-    return [value for row in rows for value in row]
-
-
 @lru_cache
-def _among(statement: str, values: int) -> str:
-    return f"{statement} IN ({', '.join('?' * values)})"
-
-
-@lru_cache
-def _insert(statement: str, row: str, rows: int) -> str:
-    return f"{statement} {', '.join([row] * rows)}"
+def _with_rows(statement: str, row: str, rows: int) -> str:
+    return statement.format(", ".join([row] * rows))

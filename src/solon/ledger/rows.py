@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from solon.data.identity import canonical_of, sha256_of
+from solon.data.identity import sha256_of
 from solon.data.records import Usage, canonical
-from solon.models.base import ChatModel, Reply, Request
+from solon.models.base import ChatModel, Reply, Request, written
 
 NANO = 1_000_000_000
 
@@ -100,7 +100,7 @@ class Answered(NamedTuple):
     @classmethod
     def of(cls, call: Call, reply: Reply, cost_usd: float, *, sent_at: float, ticket: Ticket | None = None) -> Answered:
         """Writes the reply out as JSON. ``ValueError`` when it holds a number that JSON does not have."""
-        return cls(call, reply, canonical_of(reply), nano(cost_usd), sent_at, ticket)
+        return cls(call, reply, written(reply), nano(cost_usd), sent_at, ticket)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import assert_never
 from solon.ledger.batches import BatchWriter
 from solon.ledger.budgets import Budgets
 from solon.ledger.checksums import checksum
-from solon.ledger.groups import Groups
+from solon.ledger.groups import Groups, Single
 from solon.ledger.owners import Owners
 from solon.ledger.reading import find
 from solon.ledger.rows import (
@@ -79,7 +79,7 @@ class Writer:
         return outcomes
 
     def _apply_all(self, changes: Sequence[Change]) -> list[Outcome]:
-        singles = [change for change in changes if isinstance(change, Sent | Answered | Dropped | Doubted)]
+        singles = [change for change in changes if isinstance(change, Single)]
         if len(singles) == len(changes) > 1:
             return self._groups.apply(singles)
         return [self._apply(change) for change in changes]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from json.encoder import encode_basestring_ascii as _text
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field, JsonValue, NonNegativeFloat, PositiveInt
 
+from solon.data.identity import canonical_of, quoted
 from solon.data.records import Message, Record, StopReason, Usage, canonical
 from solon.models.batch import BatchApi
 from solon.plugins.base import Plugin, Settings
@@ -55,8 +55,8 @@ class Request(Record):
         """``canonical(self.content())``, put together by hand: it is made for each call, and held by a test."""
         if self.json_schema is not None or not math.isfinite(self.temperature):
             return canonical(self.content())
-        messages = ",".join([f'{{"content":{_text(one.content)},"role":"{one.role}"}}' for one in self.messages])
-        choices = ",".join(map(_text, self.choices))
+        messages = ",".join([f'{{"content":{quoted(one.content)},"role":"{one.role}"}}' for one in self.messages])
+        choices = ",".join(map(quoted, self.choices))
         seed = "null" if self.seed is None else self.seed
         return (
             f'{{"attempt":{self.attempt},"choices":[{choices}],"max_tokens":{self.max_tokens},"messages":[{messages}],'
@@ -85,6 +85,22 @@ class Reply(Record):
     choices: dict[str, float] | None = None
     logits: dict[str, float] | None = None
     batched: bool = False
+
+
+_TRUTHS = {True: "true", False: "false"}
+
+
+def written(reply: Reply) -> str:
+    """``canonical_of(reply)``, put together by hand: it is made for each reply, and held by a test."""
+    if reply.choices is not None or reply.logits is not None:
+        return canonical_of(reply)
+    usage = reply.usage
+    return (
+        f'{{"batched":{_TRUTHS[reply.batched]},"choices":null,"logits":null,"model":{quoted(reply.model)},'
+        f'"stop":"{reply.stop}","text":{quoted(reply.text)},"usage":{{"cache_write_tokens":{usage.cache_write_tokens},'
+        f'"cached_tokens":{usage.cached_tokens},"estimated":{_TRUTHS[usage.estimated]},'
+        f'"input_tokens":{usage.input_tokens},"output_tokens":{usage.output_tokens}}}}}'
+    )
 
 
 class Price(Settings):

@@ -8,7 +8,7 @@ import math
 import pytest
 from pydantic import BaseModel
 
-from solon.data.identity import canonical, canonical_of, digest, sha256_of
+from solon.data.identity import canonical, canonical_of, digest, quoted, sha256_of
 from solon.data.records import (
     Candidates,
     Completion,
@@ -27,7 +27,7 @@ from solon.data.records import (
     Scored,
     Usage,
 )
-from solon.models.base import Reply, Request
+from solon.models.base import Reply, Request, written
 
 ODD = 'half \ud800 of a pair, NUL \x00, "quotes", back\\slash, tab\t, \u2028, \x7f, \u202e and 🙂'
 PROMPT = Prompt.of(ODD, topic="sums", reference="4")
@@ -95,6 +95,33 @@ def test_a_request_is_written_without_what_came_later_unless_it_is_set():
             assert record.written() == canonical(record.content())
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(record for record in RECORDS if isinstance(record, Reply)),
+        Reply(text=ODD * 20, model="é", stop="refused", usage=Usage(**dict.fromkeys(Usage.model_fields, True))),
+        Reply(text="x" * 1000, choices={}, logits={ODD: 1e16, "": -0.0}),
+    ],
+)
+def test_a_reply_is_written_as_any_record(reply: Reply):
+    """Ledgers hold it in these very bytes, whose checksum stands beside them."""
+    assert written(reply) == canonical_of(reply) == canonical(reply.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_reply_with_what_is_no_number_is_not_written(number: float):
+    """The ledger refuses it, in place of a text that nobody can read back."""
+    with pytest.raises(ValueError, match="JSON"):
+        written(Reply(text="A", choices={"A": number}))
+
+
+@pytest.mark.parametrize("times", [1, 200])
+@pytest.mark.parametrize("character", [*map(chr, range(0x100)), "\u2028", "\ud800", "\uffff", "🙂"])
+def test_a_text_is_quoted_as_json_quotes_it_however_long_it_is(character: str, times: int):
+    """Long ones go another way."""
+    assert quoted(times * f"a{character}") == canonical(times * f"a{character}")
+
+
 def test_a_name_is_what_it_was_in_earlier_versions():
     """These were computed by the first version of solon; a change would ask for everything again."""
     assert Prompt.of("What is 2 + 2?").id == "eda6e8bea75e3f22"
@@ -116,6 +143,7 @@ def test_a_text_of_a_kind_of_its_own_is_written_as_its_text():
 
     record = Completion.model_construct(**{**COMPLETION.__dict__, "text": Marked("x")})
     assert canonical_of(record) == canonical_of(record.model_copy(update={"text": "x"}))
+    assert quoted(Marked(1000 * "x")) == quoted(1000 * "x")
 
 
 @pytest.mark.parametrize("length", [0, 1, 2046, 2047, 2048, 4094, 10_000])
