@@ -152,12 +152,17 @@ def reply_without(raw: bytes, key: str | None) -> bytes:
         raw: the body.
         key: that it was sent; ``None`` for none.
     """
-    if key is None or not is_secret(key):
-        return raw
-    beginnings = {beginning.encode("utf-8", "surrogateescape") for _, beginning in _beginnings(key)}
-    if not any(beginning in raw for beginning in beginnings):
+    if key is None or not any(beginning in raw for beginning in _telling_bytes(key)):
         return raw
     return masked(raw.decode("utf-8", "surrogateescape"), [key], "[key]").encode("utf-8", "surrogateescape")
+
+
+@lru_cache(maxsize=256)
+def _telling_bytes(key: str) -> frozenset[bytes]:
+    """What tells, in the body of a response, that a key may stand there; nothing of what is no secret."""
+    if not is_secret(key):
+        return frozenset()
+    return frozenset(beginning.encode("utf-8", "surrogateescape") for _, beginning in _beginnings(key))
 
 
 @lru_cache(maxsize=256)

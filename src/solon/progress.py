@@ -96,16 +96,14 @@ class Counted:
         self.name, self.total, self.unit = name, total, unit
         self.done = self.failed = 0
         self.usd = 0.0
-        self.note = self._shown = ""
+        self.note = ""
 
     def count(self, steps: int, failed: int, usd: float, note: str, total: int | None) -> None:
         """As ``Bar.advance``."""
         self.done += steps
         self.failed += failed
         self.usd += usd
-        if note and note != self.note:
-            # of servers and models: nothing in it moves the cursor, or repeats a key
-            self.note, self._shown = note, screen.visible(without_secrets(note))
+        self.note = note or self.note
         self.total = self.total if total is None else total
 
     def state(self) -> str:
@@ -118,7 +116,8 @@ class Counted:
         if self.usd:
             parts.append(f"${self.usd:,.2f}")
         if self.note:
-            parts.append(self._shown)
+            # of servers and models: nothing in it moves the cursor, or repeats a key
+            parts.append(screen.visible(without_secrets(self.note)))
         return ", ".join(parts)
 
 
@@ -152,14 +151,17 @@ class _Drawn(_OnTerminal):
             SpinnerColumn(),
             TextColumn(f"{self.name:<9}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[state]}", markup=False),
+            TextColumn("{task.fields[counted]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self.terminal.console,
             transient=True,
         )
         self.bar.start()
-        self.task = self.bar.add_task(self.name, total=self.total, state="")
+        self.task = self.bar.add_task(self.name, total=self.total, counted=self)
+
+    def __str__(self) -> str:
+        return self.state()  # asked for when the bar is drawn, ten times a second, and not for each prompt
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
@@ -169,4 +171,4 @@ class _Drawn(_OnTerminal):
         self, steps: int = 1, *, failed: int = 0, usd: float = 0.0, note: str = "", total: int | None = None
     ) -> None:
         self.count(steps, failed, usd, note, total)
-        self.bar.update(self.task, completed=self.done, total=self.total, state=self.state())
+        self.bar.update(self.task, completed=self.done, total=self.total)

@@ -49,12 +49,12 @@ async def asked(judge: ChatModel, request: Request, read: Callable[[Reply], T | 
     """
     usage, cost = _NOTHING, 0.0
     may_heal = judge.remote or request.temperature > 0
-    attempts = 1 + (reasks if may_heal else 0)
-    outcome: T | Failed = Failed(reason="unparseable")
+    last = reasks if may_heal else 0
     text: str | None = None
-    for attempt in range(attempts):
+    attempt = 0
+    while True:
         try:
-            reply = await ask(judge, request.model_copy(update={"attempt": attempt}) if attempt else request)
+            reply = await ask(judge, request)
         except ModelUnavailable as error:
             reason = "malformed" if error.malformed else "unavailable"
             return Answer(Failed(reason=reason, raw=str(error)), text, usage, cost)
@@ -69,9 +69,10 @@ async def asked(judge: ChatModel, request: Request, read: Callable[[Reply], T | 
                 outcome = read(reply)
             case _:
                 assert_never(reply.stop)
-        if not isinstance(outcome, Failed):
-            break
-    return Answer(outcome, text, usage, cost)
+        if attempt == last or not isinstance(outcome, Failed):
+            return Answer(outcome, text, usage, cost)
+        attempt += 1
+        request = request.model_copy(update={"attempt": attempt})
 
 
 def too_little_room(model: ChatModel, max_tokens: int) -> list[str]:

@@ -54,7 +54,7 @@ class Labeler(Plugin):
     @property
     def name(self) -> str:
         """Short name for people and for ``Judgment.labeler``."""
-        return ":".join([self.kind, *(model.name for model in self.models())])
+        return ":".join([self.kind, *[model.name for model in self.models()]])
 
     def models(self) -> tuple[ChatModel, ...]:
         """Every chat model it asks; for prices, plans and warnings about judges that grade their own labels."""

@@ -30,8 +30,9 @@ async def meet(pairing: Pairing, players: int, rng: Random, play: Play) -> None:
         case "tournament":
             await _knockout(players, rng, play)
         case "best_against_rest":
-            champion, met = await _knockout(players, rng, play)
-            rest = [player for player in range(players) if player != champion and player not in met]
+            champion, played = await _knockout(players, rng, play)
+            met = {player for match in played if champion in match for player in match}
+            rest = [player for player in range(players) if player not in met]
             if rest:
                 await play([(champion, player) for player in rest])
         case "all":
@@ -40,24 +41,22 @@ async def meet(pairing: Pairing, players: int, rng: Random, play: Play) -> None:
             assert_never(pairing)
 
 
-async def _knockout(players: int, rng: Random, play: Play) -> tuple[int, set[int]]:
-    """Plays until one is left; returns it and whom it has met."""
+async def _knockout(players: int, rng: Random, play: Play) -> tuple[int, Round]:
+    """Plays until one is left; returns it and all matches."""
     standing = list(range(players))
     rng.shuffle(standing)
-    met: dict[int, set[int]] = {player: set() for player in standing}
+    played: Round = []
     while len(standing) > 1:
         pairs = list(zip(standing[::2], standing[1::2], strict=False))
         # an odd one out waits and opens the next round, so that nobody waits twice in a row
         waiting = standing[2 * len(pairs) :]
         winners = await play(pairs)
-        for first, second in pairs:
-            met[first].add(second)
-            met[second].add(first)
+        played += pairs
         standing = waiting + [
             rng.choice(pair) if winner is None else winner for pair, winner in zip(pairs, winners, strict=True)
         ]
     (champion,) = standing
-    return champion, met[champion]
+    return champion, played
 
 
 def expected_matches(pairing: Pairing, players: int) -> int:

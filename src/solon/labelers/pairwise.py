@@ -93,8 +93,11 @@ async def compare_two(judge: VerdictJudge, question: Question, ties: Ties) -> Ju
 async def _match(
     label: Label, prompt: Prompt, first: Completion, second: Completion, groups: Sequence[tuple[Principle, ...]]
 ) -> tuple[Judgment, ...]:
-    questions = [Question(prompt=prompt, principles=group, options=(first, second)) for group in groups]
-    both_orders = [order for question in questions for order in (question, question.reversed())]
+    both_orders = [
+        Question(prompt=prompt, principles=group, options=options)
+        for group in groups
+        for options in ((first, second), (second, first))
+    ]
     return tuple(await together(map(label, both_orders)))
 
 

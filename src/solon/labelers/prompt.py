@@ -86,7 +86,7 @@ class Material:
 def material(question: Question) -> Material:
     """The prompt and the options of a question."""
     prompt = neutral(question.prompt.text)
-    options = tuple(neutral(option.text) for option in question.options)
+    options = tuple([neutral(option.text) for option in question.options])
     return Material(_code_for(prompt, *sorted(options)), prompt, options)
 
 
@@ -104,7 +104,13 @@ def answer_form(form: Form, *, key: str, what: str, value: str) -> str:
 
 def conversation(system: str, user: str) -> tuple[Message, ...]:
     """Instructions and material, as two turns."""
-    return (Message(role="system", content=system), Message(role="user", content=user))
+    return (_instructions(system), Message(role="user", content=user))
+
+
+@lru_cache
+def _instructions(text: str) -> Message:
+    """One message for all questions under a principle."""
+    return Message(role="system", content=text)
 
 
 def pairwise_messages(question: Question, *, ties: Ties = "forced", form: Form = "bare") -> tuple[Message, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import assert_never
 
 from pydantic import JsonValue
@@ -24,6 +25,25 @@ ASKED_AGAIN = ("unavailable", "malformed")
 """Why a judge gave no reply at all: nothing is in the ledger, so the next run asks again."""
 
 
+@dataclass
+class Tokens:
+    """A sum of ``Usage`` that grows in place: another record for each judgment takes ten times as long."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    estimated: bool = False
+
+    def add(self, usage: Usage) -> None:
+        """Counts one more."""
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
+        self.cached_tokens += usage.cached_tokens
+        self.cache_write_tokens += usage.cache_write_tokens
+        self.estimated |= usage.estimated
+
+
 class Tally:
     """Counts judgments and stops the asking when too many failed.
 
@@ -37,7 +57,7 @@ class Tally:
         self.judgments = 0
         self.failed: Counter[str] = Counter()
         self.said: dict[str, str] = {}
-        self.usage, self.cost = Usage(), 0.0
+        self.usage, self.cost = Tokens(), 0.0
         self.position = Position()
 
     def add(self, judgments: Sequence[Judgment]) -> int:
@@ -46,14 +66,14 @@ class Tally:
         self.position.add(judgments)
         for judgment in judgments:
             self.judgments += 1
-            self.usage += judgment.usage
+            self.usage.add(judgment.usage)
             self.cost += judgment.cost_usd
             match judgment.outcome:
+                case Scored() | Revised():
+                    pass
                 case Failed(reason=reason, raw=raw):
                     self.failed[reason] += 1
                     self.said.setdefault(reason, raw or "")
-                case Scored() | Revised():
-                    pass
                 case _:
                     assert_never(judgment.outcome)
         return self.failed.total() - before
@@ -112,6 +132,6 @@ class Tally:
             "judgments": self.judgments,
             "failed": dict(sorted(self.failed.items())),
             **self.position.summary(),
-            "usage": self.usage.model_dump(),
+            "usage": asdict(self.usage),
             "cost_usd": round(self.cost, 6),
         }

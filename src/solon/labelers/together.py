@@ -16,8 +16,8 @@ async def together(deeds: Iterable[Awaitable[T]]) -> list[T]:
     been stopped by the time its error is raised here.
     """
     each = list(deeds)
-    if not each:
-        return []
+    if len(each) < 2:
+        return [await deed for deed in each]
     first, *others = each
     tasks = [asyncio.ensure_future(deed) for deed in others]
     try:

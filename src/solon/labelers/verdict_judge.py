@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, assert_never
 
 from pydantic import Field
@@ -17,7 +18,7 @@ from solon.labelers.verdict_text import first_line_verdict, last_line_verdict, r
 from solon.models.base import Reply, Request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Offer:
     """The verdicts that a judge may choose from.
 
@@ -31,7 +32,7 @@ class Offer:
     key: str = "verdict"
     number: bool = False
 
-    @property
+    @cached_property
     def one_token_each(self) -> bool:
         """Whether each verdict is surely one token. Where ``10`` is two, the first of them is that of ``1``."""
         return max(map(len, self.verdicts)) == 1
@@ -129,12 +130,9 @@ class VerdictJudge(ChatJudge):
         )
         answer = await self.asked(request, lambda reply: self._read(reply, offer))
         said = answer.outcome
+        outcome, rationale = (said, None) if isinstance(said, Failed) else (scored(said), said.rationale)
         return question.judged(
-            said if isinstance(said, Failed) else scored(said),
-            labeler=self.name,
-            rationale=None if isinstance(said, Failed) else said.rationale,
-            usage=answer.usage,
-            cost_usd=answer.cost_usd,
+            outcome, labeler=self.name, rationale=rationale, usage=answer.usage, cost_usd=answer.cost_usd
         )
 
     def _measures(self, offer: Offer) -> bool:
@@ -142,7 +140,7 @@ class VerdictJudge(ChatJudge):
         return self.answer == "auto" and not self.reasoning and offer.one_token_each
 
     def _read(self, reply: Reply, offer: Offer) -> Said | Failed:
-        if self._measures(offer) and reply.choices is not None:
+        if reply.choices is not None and self._measures(offer):
             return _measured(reply.text, reply.choices, offer, self.min_choice_mass)
         if reply.stop == "length":
             # even if it stops at a lone verdict: nobody knows how the line would have gone on

@@ -38,6 +38,4 @@ def _lines(text: str) -> list[str]:
 
 
 def _verdict(lines: list[str], said: str, verdicts: Collection[str]) -> str | None:
-    if said not in verdicts or any(line in verdicts and line != said for line in lines):
-        return None
-    return said
+    return said if {line for line in lines if line in verdicts} == {said} else None

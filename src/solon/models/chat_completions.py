@@ -51,6 +51,8 @@ def body_of(model: str, request: Request, extra: Mapping[str, Any]) -> dict[str,
         body["top_logprobs"] = TOP_LOGPROBS
     if request.json_schema is not None:
         body["response_format"] = response_format(request.json_schema)
+    if not extra:
+        return body
     return {name: value for name, value in {**body, **extra}.items() if value is not None}
 
 
@@ -143,16 +145,12 @@ def _text(message: Mapping[str, Any], reason: Any, who: str) -> tuple[str, StopR
 
 def _usage(usage: Any, request: Request | None, who: str) -> Usage:
     usage = usage if isinstance(usage, dict) else {}
+    read, written = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     details = usage.get("prompt_tokens_details")
-    details = details if isinstance(details, dict) else {}
-    return usage_of(
-        count(usage.get("prompt_tokens")),
-        count(usage.get("completion_tokens")),
-        request,
-        who,
-        cached=count(details.get("cached_tokens")),
-        cache_write=count(details.get("cache_write_tokens")),
-    )
+    if not isinstance(details, dict):
+        return usage_of(read, written, request, who)
+    cached, cache_write = count(details.get("cached_tokens")), count(details.get("cache_write_tokens"))
+    return usage_of(read, written, request, who, cached=cached, cache_write=cache_write)
 
 
 def _choices(logprobs: Any, asked: Sequence[str] | None) -> dict[str, float] | None:

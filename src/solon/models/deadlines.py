@@ -31,12 +31,13 @@ class Deadlines:
         Raises:
             TimeoutError: it was not, and has been cancelled.
         """
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
         before = task.cancelling()
-        self._due[task] = loop.time() + self._seconds
+        self._due[task] = due = loop.time() + self._seconds
         if self._timer is None:
-            self._timer = loop.call_at(self._due[task], self._look)
+            self._timer = loop.call_at(due, self._look)
         try:
             return await deed
         except asyncio.CancelledError:

@@ -81,7 +81,7 @@ def named_model(named: Any, asked: str, who: str, answers_as: str | None = None)
     Raises:
         ModelRejected: another model has answered.
     """
-    if not isinstance(named, str) or not named:
+    if named == asked or not isinstance(named, str) or not named:
         return asked
     for name in (asked, answers_as):
         if name and named[: len(name)].lower() == name.lower():
@@ -121,16 +121,13 @@ def usage_of(
     Raises:
         ModelUnavailable: nothing was counted, and there is no request to estimate from.
     """
-    read = read or None  # a prompt of no tokens was not counted: litellm writes 0 where it knows nothing
-    written = None if read is None and not written else written
-    estimated = read is None or written is None
-    if estimated and request is None:
-        raise unusable(who, "did not say how many tokens it read and wrote")
-    if read is None and request is not None:
-        read = most_input_tokens(request)
-    if written is None and request is not None:
-        written = request.max_tokens  # not what the text has: a model that reasons out of sight writes more
-    read, written = read or 0, written or 0
+    estimated = False
+    if not read or written is None:  # a prompt of no tokens was not counted: litellm writes 0 where it knows nothing
+        if request is None:
+            raise unusable(who, "did not say how many tokens it read and wrote")
+        estimated = True
+        read = read or most_input_tokens(request)
+        written = written or request.max_tokens  # not what the text has: a model that reasons out of sight writes more
     cached = min(cached or 0, read)
     return Usage(
         input_tokens=read,

@@ -84,10 +84,12 @@ class Circuit:
         self._bad += unavailable
         self._finished += 1
         self._failed += unavailable
-        none_yet = self._finished >= FIRST and self._failed == self._finished
+        self._unreached += not reached
+        if self._bad < FIRST:  # as nearly always
+            return
+        none_yet = self._failed == self._finished
         few_end_well = len(self._last) == WINDOW and self._bad >= SHARE * WINDOW
         few_answered = self._answered <= (1 - SHARE) * len(self._tries) + 1e-9  # rounding
-        self._unreached += not reached
         enough = self._unreached >= FIRST or self._failed >= min(KNOWN_SHARE * self._known, KNOWN_MOST)
         self._open = self._open or (enough and (none_yet or (few_end_well and few_answered)))
 

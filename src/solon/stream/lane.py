@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from solon.errors import InputError, ModelError, ModelUnavailable, StorageError
@@ -39,7 +40,7 @@ class Lane(Service):
 
     A call is written down (``Sent``), takes a slot of its provider, goes to the model, is written down with its reply
     (``Answered``), and handed to those who wait. Each step begins the next; there is a task only for what is on the
-    network, and it sends one request after the other.
+    network, and it sends one request after the other: to begin a task takes longer than to wake one.
 
     Attributes:
         looks_up: whether the ledger may hold replies of it. Where it held none at first, calls are not looked up one by
@@ -56,8 +57,7 @@ class Lane(Service):
         self._without_room: set[Flight] = set()  # of those, the ones that wait for room in a budget
         self._behind: deque[Flight] = deque()  # those who wait until fewer are journalled
         self._ready: deque[Flight | asyncio.Future[None]] = deque()  # those who wait for a slot
-        self._hand_free = False
-        self._handed: Flight | None = None
+        self._idle: list[asyncio.Future[Flight | None]] = []  # tasks that have nothing to send
         self._reply_tokens: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_ended = False
@@ -116,7 +116,7 @@ class Lane(Service):
             flight.fail(error)
             self._no_longer_journalled()
             return
-        journal.tell(sent, lambda outcome: self._guarded(flight, self._permitted, outcome))
+        journal.tell(sent, partial(self._guarded, flight, self._permitted))
         if self._journalled == 1:
             journal.hurry()  # nothing is under way that others could come with
 
@@ -191,14 +191,22 @@ class Lane(Service):
         first = self._ready.popleft()
         if not isinstance(first, Flight):
             first.set_result(None)
-        elif self._hand_free:
-            self._hand_free, self._handed = False, first
-        else:
+        elif not self._wake_for(first):
             self._tasks.add(asyncio.get_running_loop().create_task(self._work(first)))
 
+    def _wake_for(self, flight: Flight | None) -> bool:
+        """Whether there was a task to send it; without a flight, one that ends."""
+        while self._idle:
+            turn = self._idle.pop()
+            if not turn.done():  # cancelled with its task
+                turn.set_result(flight)
+                return True
+        return False
+
     async def _work(self, flight: Flight | None) -> None:
-        """Sends one request after the other, as long as there is a slot for the next."""
-        task = asyncio.current_task()
+        """Sends one request after the other, as long as any is under way."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         try:
             while flight is not None:
                 try:
@@ -208,11 +216,10 @@ class Lane(Service):
                 except BaseException:
                     self._leave()
                     raise
-                # whoever goes now needs no task of its own
-                self._hand_free = True
+                turn: asyncio.Future[Flight | None] = loop.create_future()
+                self._idle.append(turn)
                 self._leave()
-                self._hand_free = False
-                flight, self._handed = self._handed, None
+                flight = await turn
         finally:
             if task is not None:
                 self._tasks.discard(task)
@@ -220,6 +227,9 @@ class Lane(Service):
     def _leave(self) -> None:
         self._busy -= 1
         self.limiter.left()
+        if not self._busy and not self._journalled:  # no task outlives the calls
+            while self._wake_for(None):
+                pass
 
     async def _send(self, flight: Flight, task: asyncio.Task[None] | None) -> None:
         """One attempt. Whatever happens to it, its ticket is settled or turned into a reply."""
@@ -277,7 +287,7 @@ class Lane(Service):
         if journal is None:
             self._guarded(flight, self._recorded, Known(reply))
             return
-        journal.tell(answered, lambda outcome: self._guarded(flight, self._recorded, outcome))
+        journal.tell(answered, partial(self._guarded, flight, self._recorded))
         if self._busy == 1 and not self._ready and not self._behind:
             journal.hurry()  # this was the last one under way
         if flight.ticket is not None:

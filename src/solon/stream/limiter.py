@@ -95,18 +95,16 @@ class Limiter:
 
     def admit(self) -> None:
         """Lets all go for whom there is room now. To be called whenever a line has grown."""
-        while self._busy < self.slots:
-            now = self._clock.now()
-            if now < self._paused_until:
-                self._wake(self._paused_until)
-                return
+        slots = self.slots
+        while self._busy < slots:
             line, tokens = self._next()
             if line is None:
                 return
-            wait = self._wait(tokens, now)
-            if wait > 0:
+            now = self._clock.now()
+            opens = self._opens(tokens, now)
+            if opens > now:
                 self._lines.rotate(1)  # it keeps its turn
-                self._wake(now + wait)
+                self._wake(opens)
                 return
             self._take(tokens, now)
             line.go()
@@ -161,16 +159,18 @@ class Limiter:
         """Whose turn it is, and the tokens that its next request takes."""
         for _ in range(len(self._lines)):
             line = self._lines[0]
-            if len(self._lines) > 1:
-                self._lines.rotate(-1)
+            self._lines.rotate(-1)
             tokens = line.tokens()
             if tokens is not None:
                 return line, tokens
         return None, 0.0
 
-    def _wait(self, tokens: float, now: float) -> float:
+    def _opens(self, tokens: float, now: float) -> float:
+        """When a request of so many tokens may go."""
+        if now < self._paused_until:
+            return self._paused_until
         wait = 0.0 if self._requests is None else self._requests.wait(1, now)
-        return wait if self._tokens is None else max(wait, self._tokens.wait(tokens, now))
+        return now + (wait if self._tokens is None else max(wait, self._tokens.wait(tokens, now)))
 
     def _take(self, tokens: float, now: float) -> None:
         if self._requests is not None:

@@ -40,34 +40,33 @@ async def ordered(
         raise ValueError(f"a window holds at least 1 item, not {window}")
     ahead = max(window, min(window * AHEAD, MOST_AHEAD))
     source = iter(items)
-    working: set[asyncio.Task[Result]] = set()
     begun: deque[tuple[Item, asyncio.Task[Result]]] = deque()
-    failed: list[asyncio.Task[Result]] = []
+    failed: list[Exception] = []
     progress = asyncio.Event()
-    more, count = True, 0
-
-    def ended(task: asyncio.Task[Result]) -> None:
-        working.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            failed.append(task)
-        progress.set()
+    more, count, working = True, 0, 0
 
     async def work(item: Item) -> Result:
-        return await deed(item)
+        nonlocal working
+        try:
+            return await deed(item)
+        except Exception as error:
+            failed.append(error)
+            raise
+        finally:
+            working -= 1
+            progress.set()
 
     try:
         while True:
             fresh = not begun
-            while more and len(working) < window and len(begun) < ahead and (fresh or not in_waves()):
+            while more and working < window and len(begun) < ahead and (fresh or not in_waves()):
                 try:
                     item = next(source)
                 except StopIteration:
                     more = False
                     break
-                task = asyncio.get_running_loop().create_task(work(item))
-                task.add_done_callback(ended)
-                working.add(task)
-                begun.append((item, task))
+                begun.append((item, asyncio.get_running_loop().create_task(work(item))))
+                working += 1
                 count += 1
                 if count % TURN == 0 and not in_waves():
                     await asyncio.sleep(0)
@@ -75,9 +74,6 @@ async def ordered(
                 return
             if failed:
                 raise _first(failed)
-            if not begun:  # those at work have ended, and are about to say so
-                await asyncio.sleep(0)
-                continue
             if not begun[0][1].done():
                 progress.clear()
                 await progress.wait()
@@ -85,12 +81,11 @@ async def ordered(
             item, task = begun.popleft()
             yield item, task.result()
     finally:
-        for task in working:
+        for _, task in begun:
             task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        await asyncio.gather(*(task for _, task in begun), return_exceptions=True)
 
 
-def _first(failed: list[asyncio.Task[Result]]) -> BaseException:
+def _first(failed: list[Exception]) -> Exception:
     """What to tell: an error that solon names before any other, otherwise the earliest."""
-    errors = [error for task in failed if (error := task.exception()) is not None]
-    return next((error for error in errors if isinstance(error, SolonError)), errors[0])
+    return next((error for error in failed if isinstance(error, SolonError)), failed[0])

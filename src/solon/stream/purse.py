@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from solon.errors import BudgetReached, InputError
 from solon.ledger.rows import NANO, Budget, Call, NoRoom, Sent, nano
 from solon.models.base import ChatModel, Request
@@ -28,16 +30,20 @@ class Purse:
         Raises:
             InputError: the price of the model is not known.
         """
-        price = self._model.cost()
-        if price is not None and price.is_free:
+        if self._is_free:
             return Sent(call, 0)  # what costs nothing passes no cap, not even one that is reached
+        reserve = nano(most_usd(self._model, request, batched=batched))
+        return Sent(call, reserve, self._budgets if reserve else ())
+
+    @cached_property
+    def _is_free(self) -> bool:
+        price = self._model.cost()
         if price is None:
             raise InputError(
                 f"the price of {self._model.name} is not known, so nothing is asked of it: state it as "
                 "`price: {input: ..., output: ...}`, in US dollars for a million tokens (0 if it is free)"
             )
-        reserve = nano(most_usd(self._model, request, batched=batched))
-        return Sent(call, reserve, self._budgets if reserve else ())
+        return price.is_free
 
     def no_room(self, full: NoRoom) -> BudgetReached:
         """What to say where a budget does not allow a call."""

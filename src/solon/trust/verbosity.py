@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 
 from pydantic import JsonValue
 
@@ -35,11 +36,10 @@ class Verbosity:
             scored = list(zip(judgment.options, judgment.outcome.scores, strict=True))
             if len(scored) == 1:
                 self._ratings.add(scored[0][1], lengths[scored[0][0]])
-            for number, (one, score) in enumerate(scored):
-                for other, against in scored[number + 1 :]:
-                    (a, first), (b, second) = sorted([(one, score), (other, against)])
-                    if a != b:
-                        leads.setdefault((judgment.labeler, judgment.principles, a, b), []).append(first - second)
+            for pair in combinations(scored, 2):
+                (a, first), (b, second) = sorted(pair)
+                if a != b:
+                    leads.setdefault((judgment.labeler, judgment.principles, a, b), []).append(first - second)
         for (_, _, a, b), seen in leads.items():
             self._compare(math.fsum(seen) / len(seen), lengths[a] - lengths[b])
 

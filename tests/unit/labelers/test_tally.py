@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opinions import PROMPT, SHORT, always, outcome, said
-from solon.data.records import Failed, FailureReason, Judgment, Message, Question, Scored
+from solon.data.records import Failed, FailureReason, Judgment, Message, Question, Scored, Usage
 from solon.errors import StageIncomplete
 from solon.labelers.tally import ENOUGH_TO_TELL, Tally
 from solon.ledger import Ledger
@@ -43,6 +43,24 @@ def test_a_pair_that_failed_is_not_one_whose_order_mattered() -> None:
     summary = tally.summary()
     assert (summary["pairs"], summary["consistent"], summary["order_dependent"]) == (1, 1, 0)
     assert (summary["judgments"], summary["failed"]) == (4, {"unparseable": 1})
+
+
+def test_tokens_add_up_and_one_estimate_makes_the_sum_an_estimate() -> None:
+    """400 and 500 read, 1 and 2 written, 300 from a cache and 50 into one; nobody counted those of the second."""
+    tally, question = Tally(0.0, JUDGE), Question(prompt=PROMPT, options=(said("a"),))
+    spent = (
+        Usage(input_tokens=400, output_tokens=1, cached_tokens=300),
+        Usage(input_tokens=500, output_tokens=2, cache_write_tokens=50, estimated=True),
+    )
+    tally.add([question.judged(outcome(1.0, options=1), labeler="judge", usage=one) for one in spent])
+    assert Usage.model_validate(tally.summary()["usage"]) == spent[0] + spent[1]
+    assert tally.summary()["usage"] == {
+        "input_tokens": 900,
+        "output_tokens": 3,
+        "cached_tokens": 300,
+        "cache_write_tokens": 50,
+        "estimated": True,
+    }
 
 
 async def test_what_came_from_the_ledger_is_told_of_the_requests_that_were_made(tmp_path: Path) -> None:

@@ -52,6 +52,25 @@ async def test_outside_any_stage_a_model_can_be_asked_all_the_same():
     assert (await ask(Scripted(default="yes"), request())).text == "yes"
 
 
+async def test_a_task_sends_one_request_after_the_other_and_none_outlives_the_calls(tmp_path: Path):
+    """Forty calls of a model that takes eight at once need eight tasks at most, which have ended by then."""
+    senders = set[asyncio.Task[object] | None]()
+
+    class Noting(Slow):
+        async def complete(self, request: Request) -> Reply:
+            senders.add(asyncio.current_task())
+            await asyncio.sleep(0)
+            return Reply(text="yes")
+
+    model = Noting()
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s"):
+            await asyncio.gather(*(ask(model, request(str(number))) for number in range(40)))
+            assert 1 <= len(senders) <= 8
+            await asyncio.sleep(0)
+            assert all(sender is not None and sender.done() for sender in senders)
+
+
 async def test_a_recorded_reply_is_never_asked_for_again(tmp_path: Path):
     """By another run, in another stage, from another object with the same description."""
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
