@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from socket import SOCK_STREAM
+from socket import AI_NUMERICHOST, SOCK_STREAM, getaddrinfo
 from typing import Any
 
 from aiohappyeyeballs import start_connection
@@ -125,7 +125,10 @@ class Connections:
         now = time.monotonic()
         if not self._addresses or now - self._resolved_at > RESOLVED_S:
             self._resolved_at = now
-            self._addresses = await self._loop.getaddrinfo(self._host, self._port, type=SOCK_STREAM)
+            try:  # a number needs nobody to be asked, and no thread
+                self._addresses = getaddrinfo(self._host, self._port, type=SOCK_STREAM, flags=AI_NUMERICHOST)
+            except OSError:
+                self._addresses = await self._loop.getaddrinfo(self._host, self._port, type=SOCK_STREAM)
         return self._addresses
 
 

@@ -313,7 +313,7 @@ class Stream:
         clean = False
         try:
             async with aclosing(
-                ordered(deed, items, window=window, in_waves=lambda: not self._asked_remote)
+                ordered(deed, items, window=window, in_waves=lambda: not self._asked_remote, turn=self._turn)
             ) as results:
                 async for item, result in results:
                     yield item, result
@@ -322,6 +322,15 @@ class Stream:
             self._maps[number] = None
             if not clean:
                 await self._drain()
+
+    async def _turn(self) -> None:
+        """Lets those at work go on; and the journal write its first group, which the first request waits for.
+
+        Its thread would wait for Python's lock again and again while further requests are made.
+        """
+        await asyncio.sleep(0)
+        if self._journal is not None:
+            await self._journal.begun()
 
 
 def _terms(model: ChatModel) -> tuple[object, ...]:

@@ -32,6 +32,7 @@ class Journal:
         self._wrote_at = float("-inf")
         self._linger = LINGER_S
         self._waiting: asyncio.Future[None] | None = None
+        self._has_begun = asyncio.Event()
         self._failure: StorageError | None = None
 
     def tell(self, change: Change, told: Told) -> None:
@@ -61,6 +62,11 @@ class Journal:
 
         self.tell(change, told)
         return written
+
+    async def begun(self) -> None:
+        """Returns when the first group is written, or there is none yet."""
+        if self._writing is not None:
+            await self._has_begun.wait()
 
     async def settle(self) -> None:
         """Returns when everything is on disk.
@@ -93,9 +99,10 @@ class Journal:
                 self._failure = _named(error)
                 for tell in told:
                     tell(self._failure)
-                continue
-            for tell, outcome in zip(told, outcomes, strict=True):
-                tell(outcome)
+            else:
+                for tell, outcome in zip(told, outcomes, strict=True):
+                    tell(outcome)
+            self._has_begun.set()
 
 
 def _named(error: Exception) -> StorageError:

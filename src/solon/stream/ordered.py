@@ -24,17 +24,23 @@ TURN = 8
 server while further ones are made."""
 
 
+async def _a_turn() -> None:
+    await asyncio.sleep(0)
+
+
 async def ordered(
     deed: Callable[[Item], Awaitable[Result]],
     items: Iterable[Item],
     *,
     window: int,
     in_waves: Callable[[], bool],
+    turn: Callable[[], Awaitable[None]] = _a_turn,
 ) -> AsyncGenerator[tuple[Item, Result], None]:
     """Yields ``(item, await deed(item))`` in order, with at most ``window`` deeds at work.
 
     While ``in_waves()``, the next ``window`` items are begun only when all before them are done; otherwise each deed
-    that ends makes room for the next. The first deed that raises stops all; what it raised is raised here.
+    that ends makes room for the next. The first deed that raises stops all; what it raised is raised here. ``turn``
+    lets those at work go on.
     """
     if window < 1:
         raise ValueError(f"a window holds at least 1 item, not {window}")
@@ -69,7 +75,7 @@ async def ordered(
                 working += 1
                 count += 1
                 if count % TURN == 0 and not in_waves():
-                    await asyncio.sleep(0)
+                    await turn()
             if not begun and not more:
                 return
             if failed:
