@@ -1,4 +1,6 @@
-"""How fast the label stage asks a server, beside a bare aiohttp loop that sends the same bodies and keeps nothing.
+"""How fast the label stage asks a server, beside bare loops that send the same bodies and keep nothing.
+
+One loop is on aiohttp, which the stage is held against, the other on the connections that `endpoint` uses.
 
     python benchmarks/labeling/throughput.py                      # 3,000 calls of about 400 tokens, 50 ms a reply
     python benchmarks/labeling/throughput.py --rounds 9 --at-once 64
@@ -15,13 +17,29 @@ import json
 import resource
 import tempfile
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from statistics import median
 
+import aiohttp
 from loopback import Served, in_a_process, label_stage, peak_mb, serving, write_project
+
+from solon.models.connections import Connections
 
 CALLS = 3000
 LATENCY_S = 0.05
+COLUMNS = (
+    "at once",
+    "loop, calls/s",
+    "solon, calls/s",
+    "ratio",
+    "solon, CPU s per 1,000",
+    "loop",
+    "our loop",
+    "solon, MB",
+    "loop",
+)
 
 
 def main() -> None:
@@ -35,11 +53,13 @@ def main() -> None:
     options = parser.parse_args()
     if options.client:
         name, path = options.client
-        client = label_stage(Path(path)) if name == "solon" else _loop(Path(path), options.base_url, options.at_once[0])
-        print(json.dumps(client))
+        if name == "solon":
+            print(json.dumps(label_stage(Path(path))))
+        else:
+            print(json.dumps(_loop(LOOPS[name], Path(path), options.base_url, options.at_once[0])))
         return
-    print("| at once | loop, calls/s | solon, calls/s | ratio | solon, CPU s per 1,000 | loop | solon, MB | loop |")
-    print("|" + "---|" * 8)
+    print(f"| {' | '.join(COLUMNS)} |")
+    print("|" + "---|" * len(COLUMNS))
     with tempfile.TemporaryDirectory() as folder, serving(latency=LATENCY_S) as server:
         bodies = _bodies(Path(folder), options.calls)
         for at_once in options.at_once:
@@ -57,16 +77,15 @@ def _bodies(folder: Path, calls: int) -> Path:
 
 
 def _round(folder: Path, server: Served, bodies: Path, at_once: int, calls: int) -> dict[str, dict[str, float]]:
-    loop = in_a_process(
-        __file__, "--client", "loop", str(bodies), f"--base-url={server.base_url}", f"--at-once={at_once}"
-    )
+    asked = (str(bodies), f"--base-url={server.base_url}", f"--at-once={at_once}")
+    loops = {name: in_a_process(__file__, "--client", name, *asked) for name in LOOPS}
     with tempfile.TemporaryDirectory(dir=folder) as fresh:
         recipe = write_project(Path(fresh), calls=calls, base_url=server.base_url, concurrency=at_once)
         solon = in_a_process(__file__, "--client", "solon", str(recipe))
     summary = solon.pop("summary")
     if not isinstance(summary, dict) or summary["judgments"] != calls or summary["failed"]:
         raise SystemExit(f"not every call was answered: {summary}")
-    return {"loop": loop, "solon": solon}  # type: ignore[dict-item]
+    return {**loops, "solon": solon}  # type: ignore[dict-item]
 
 
 def _row(at_once: int, rounds: list[dict[str, dict[str, float]]], calls: int) -> str:
@@ -79,27 +98,53 @@ def _row(at_once: int, rounds: list[dict[str, dict[str, float]]], calls: int) ->
         f"{calls / middle('loop', 'seconds'):,.0f}",
         f"{calls / middle('solon', 'seconds'):,.0f}",
         f"{ratio:.2f}",
-        *(f"{1000 * middle(client, 'cpu') / calls:.2f}" for client in ("solon", "loop")),
+        *(f"{1000 * middle(client, 'cpu') / calls:.2f}" for client in ("solon", "loop", "our loop")),
         *(f"{middle(client, 'peak_mb'):.0f}" for client in ("solon", "loop")),
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _loop(bodies: Path, base_url: str, at_once: int) -> dict[str, float]:
-    """A bare aiohttp loop: it posts each body, reads the verdict, and keeps nothing."""
-    import aiohttp
+Post = Callable[[bytes], Awaitable[bytes]]
 
+
+@asynccontextmanager
+async def _by_aiohttp(url: str) -> AsyncIterator[Post]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def post(body: bytes) -> bytes:
+            async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as response:
+                return await response.read()
+
+        yield post
+
+
+@asynccontextmanager
+async def _by_connections(url: str) -> AsyncIterator[Post]:
+    connections = Connections(url, {"Content-Type": "application/json"}, connect_s=30, most_bytes=10_000_000)
+
+    async def post(body: bytes) -> bytes:
+        return (await connections.post(body)).body
+
+    yield post
+    await connections.aclose()
+
+
+LOOPS = {"loop": _by_aiohttp, "our loop": _by_connections}
+
+
+def _loop(
+    client: Callable[[str], AbstractAsyncContextManager[Post]], bodies: Path, base_url: str, at_once: int
+) -> dict[str, float]:
+    """A bare loop: it posts each body, reads the verdict, and keeps nothing."""
     waiting = [json.loads(line) for line in bodies.read_bytes().splitlines()]
     verdicts: list[str] = []
 
     async def run() -> None:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        async with client(f"{base_url}/chat/completions") as post:
 
             async def work() -> None:
                 while waiting:
-                    body = waiting.pop()
-                    async with session.post(f"{base_url}/chat/completions", json=body) as response:
-                        reply = await response.json()
+                    reply = json.loads(await post(json.dumps(waiting.pop()).encode()))
                     verdicts.append(reply["choices"][0]["message"]["content"])
 
             await asyncio.gather(*(work() for _ in range(at_once)))
