@@ -163,6 +163,16 @@ async def test_one_object_serves_one_event_loop_after_another():
         assert (await endpoint.complete(request("two"))).text.startswith("reply")
 
 
+async def test_a_copy_with_another_address_asks_there():
+    """Over connections of its own, also where the first has some already."""
+    async with served(FaultServer()) as endpoint, FaultServer(answer=lambda _: "other") as other:
+        await endpoint.complete(request())
+        copied = endpoint.model_copy(update={"base_url": other.base_url})
+        assert (await copied.complete(request())).text == "other"
+        await copied.aclose()
+        assert (await endpoint.complete(request("two"))).text.startswith("reply")
+
+
 @pytest.mark.parametrize(
     ("url", "free"),
     [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sys import getsizeof
 from typing import Self
 
 from solon.data.groups import Groups
@@ -68,4 +69,5 @@ class Gathering:
 
 def _size(row: Candidates) -> int:
     texts = [message.content for message in row.prompt.messages] + [each.text for each in row.completions]
-    return sum(map(len, texts), _BESIDE_ITS_TEXT * len(texts))
+    # of what a letter takes: one byte to four
+    return sum(map(getsizeof, (*texts, row.prompt.topic, row.prompt.reference)), _BESIDE_ITS_TEXT * len(texts))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 import zlib
-from typing import NamedTuple
+from io import BytesIO
+from typing import NamedTuple, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
@@ -13,8 +15,12 @@ from multidict import CIMultiDict
 _MOST_HEAD = 65_536
 """Bytes that a response may have beside its body."""
 
-_PACKED = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47}
-"""For each way to pack a body, what zlib calls it (47 finds out by itself)."""
+_ASKED_FOR = (b"gzip", b"x-gzip", b"deflate")
+_NOT_ASKED_FOR = (b"br", b"zstd", b"compress", b"x-compress")
+"""Ways to pack a body (IANA). Other words in their place, ``utf-8`` and the like, say nothing, as for all clients."""
+
+_GZIP, _ZLIB, _BARE = 31, 15, -15
+"""What zlib calls them; some servers leave out the frame that belongs around deflate (RFC 9110, section 8.4.1.2)."""
 
 
 class CannotConnectError(OSError):
@@ -73,12 +79,15 @@ class Connection(asyncio.Protocol):
         self._pairs: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
         self._came = 0
+        self._has_head = False
+        self._has_ended = False
         self.used_at = 0.0
 
     @property
     def is_open(self) -> bool:
         """Whether it can carry another request."""
-        return self._transport is not None and self._asked is None and not self._transport.is_closing()
+        free = self._asked is None and not self._has_ended
+        return free and self._transport is not None and not self._transport.is_closing()
 
     async def exchange(self, request: bytes) -> Response:
         """Sends a request; one at a time.
@@ -91,7 +100,10 @@ class Connection(asyncio.Protocol):
         asked: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._asked = asked
         self._transport.write(request)
-        return await asked
+        try:
+            return await asked
+        finally:
+            del asked  # the traceback of its error holds this frame, which would hold it until cycles are looked for
 
     def close(self) -> None:
         """Closes it at once; a second time does nothing."""
@@ -103,8 +115,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It stands."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # those of uvloop only look like one
 
     def data_received(self, data: bytes) -> None:
         """Part of a response; without a request, nothing that can be trusted to be one."""
@@ -121,26 +132,37 @@ class Connection(asyncio.Protocol):
             except HttpParserError as error:
                 self._fail(BrokenOffError(f"what came is not HTTP: {error}"))
 
+    def eof_received(self) -> None:
+        """The server says no more. TLS is closed only some turns of the loop later."""
+        self._has_ended = True
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """The server has closed it, or the network has; or we have."""
+        """The server has closed it, or the network has; or we have, and then what came is no whole response."""
+        is_ended = exc is None and self._transport is not None
         self._transport = None
-        if self._asked is None:
-            return
-        if exc is None and self._ends_with_the_connection():
+        if is_ended and self._ends_with_the_connection():
             self._answer()
         else:
             why = f": {exc}" if exc is not None and str(exc) else ""
             self._fail(BrokenOffError(f"the connection was closed before the whole response was there{why}"))
+        del self._parser  # it holds us, and we it
 
     # ------------------------------------------------------------ called by the parser
 
     def on_message_begin(self) -> None:
-        """A response begins."""
-        self._pairs, self._parts = [], []
+        """A response begins. One that nobody asked for would be taken for that of the next request."""
+        self._pairs, self._parts, self._has_head = [], [], False
+        if self._asked is None:
+            self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header is there."""
-        self._pairs.append((name, value))
+        """A header is there; what comes after the body is none (RFC 9110, section 6.5)."""
+        if not self._has_head:
+            self._pairs.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """All headers are there."""
+        self._has_head = True
 
     def on_body(self, body: bytes) -> None:
         """Part of the body is there."""
@@ -148,8 +170,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The response is there; those below 200 only announce it (RFC 9110, section 15.2)."""
+        self._has_head = False
         if self._parser.get_status_code() < 200:
-            self._pairs = []
             return
         if not self._parser.should_keep_alive():
             self.close()
@@ -160,39 +182,47 @@ class Connection(asyncio.Protocol):
     def _ends_with_the_connection(self) -> bool:
         """Whether the head of a response is there that does not say how long its body is (RFC 9112, section 6.3)."""
         names = {name.lower() for name, _ in self._pairs}
-        return bool(names) and names.isdisjoint((b"content-length", b"transfer-encoding"))
+        return self._has_head and names.isdisjoint((b"content-length", b"transfer-encoding"))
 
     def _answer(self) -> None:
         asked, self._asked = self._asked, None
         self.used_at = time.monotonic()
-        if asked is None:  # more came than was asked for
-            self.close()
-        elif not asked.done():
-            body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-            try:
-                asked.set_result(Response(self._parser.get_status_code(), self._unpacked(body), self._pairs))
-            except BrokenOffError as error:
-                asked.set_exception(error)
+        if asked is None or asked.done():
+            return
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        try:
+            asked.set_result(Response(self._parser.get_status_code(), self._unpacked(body), self._pairs))
+        except BrokenOffError as error:
+            asked.set_exception(error)
+        finally:
+            del asked  # as in ``exchange``
 
     def _unpacked(self, body: bytes) -> bytes:
         packed = next((value for name, value in self._pairs if name.lower() == b"content-encoding"), b"")
-        ways = [way for part in packed.split(b",") if (way := part.strip().lower()) not in (b"", b"identity")]
-        for way in reversed(ways):
-            if way not in _PACKED:
-                raise BrokenOffError(f"its body is packed in a way that was not asked for, {way.decode('latin-1')}")
-            body = self._unzipped(body, _PACKED[way])
+        if not packed or not body:
+            return body
+        for way in reversed([part.strip().lower() for part in packed.split(b",")]):
+            if way in _NOT_ASKED_FOR:
+                raise BrokenOffError(f"its body is packed in a way that was not asked for, {way.decode()}")
+            if way in _ASKED_FOR and body:
+                body = self._unzipped(body, is_gzip=way != b"deflate")
         return body
 
-    def _unzipped(self, body: bytes, window: int) -> bytes:
-        unpacking = zlib.decompressobj(window)
+    def _unzipped(self, body: bytes, *, is_gzip: bool) -> bytes:
+        most = self._most_bytes + 1
         try:
-            unpacked = unpacking.decompress(body, self._most_bytes)
-        except zlib.error as error:
+            unpacking = zlib.decompressobj(_GZIP if is_gzip else _ZLIB if body[0] & 15 == zlib.DEFLATED else _BARE)
+            unpacked = unpacking.decompress(body, most)
+            if is_gzip and unpacking.unused_data.startswith(b"\x1f\x8b"):  # another behind it (RFC 1952, section 2.2)
+                unpacked = gzip.GzipFile(fileobj=BytesIO(body)).read(most)  # takes many times as long
+            elif not unpacking.eof and len(unpacked) < most:
+                raise EOFError
+        except EOFError:
+            raise BrokenOffError("its body is packed, and cut off") from None
+        except (zlib.error, gzip.BadGzipFile) as error:
             raise BrokenOffError(f"its body cannot be unpacked: {error}") from error
-        if unpacking.unconsumed_tail:
+        if len(unpacked) == most:
             raise TooLongError(f"more than {self._most_bytes:,} bytes were packed")
-        if not unpacking.eof:
-            raise BrokenOffError("its body is packed, and cut off")
         return unpacked
 
     def _fail(self, error: BrokenOffError) -> None:

@@ -45,6 +45,7 @@ class Connections:
         parts = URL(url)
         if parts.raw_host is None or parts.port is None:
             raise ValueError(f"{url!r} names no host")
+        parts.raw_host.encode("idna")  # a UnicodeError, which is a ValueError, now and not with each request
         self._host, self._port = parts.raw_host, parts.port
         self._connect_s, self._most_bytes = connect_s, most_bytes
         self._tls = _tls() if parts.scheme == "https" else None
@@ -86,8 +87,9 @@ class Connections:
     async def aclose(self) -> None:
         """Closes all of them, also those in use."""
         self._is_closed = True
-        for connection in (*self._idle, *self._busy):
-            connection.close()
+        if not self._loop.is_closed():  # it has taken them with it, else
+            for connection in (*self._idle, *self._busy):
+                connection.close()
         self._idle.clear()
         await asyncio.sleep(0)  # sockets are closed in the next turn of the loop
 
@@ -114,14 +116,17 @@ class Connections:
         except TimeoutError as error:
             raise CannotConnectError(f"no connection within {self._connect_s:g} s") from error
         except OSError as error:
-            raise CannotConnectError(error.strerror or str(error)) from error
-        if self._is_closed:
+            raise CannotConnectError(error.strerror or str(error) or type(error).__name__) from error
+        if self._is_closed or not connection.is_open:  # TLS stood, and in the same breath the server closed it
             connection.close()
             raise CannotConnectError("it was closed meanwhile")
         return connection
 
     async def _resolved(self) -> Sequence[Any]:
-        """The addresses of the host. While they are looked up again, others take those that were known."""
+        """The addresses of the host, each time from another on: there may be a server behind each.
+
+        While they are looked up again, others take those that were known.
+        """
         now = time.monotonic()
         if not self._addresses or now - self._resolved_at > RESOLVED_S:
             self._resolved_at = now
@@ -129,7 +134,9 @@ class Connections:
                 self._addresses = getaddrinfo(self._host, self._port, type=SOCK_STREAM, flags=AI_NUMERICHOST)
             except OSError:
                 self._addresses = await self._loop.getaddrinfo(self._host, self._port, type=SOCK_STREAM)
-        return self._addresses
+        addresses = self._addresses
+        self._addresses = (*addresses[1:], *addresses[:1])
+        return addresses
 
 
 def _tls() -> ssl.SSLContext:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -61,6 +61,12 @@ class Endpoint(RemoteModel):
     def _held(self) -> _Held:
         """What is open. A private attribute of pydantic's takes ten times as long to read, which each call does."""
         return _Held()
+
+    def __copy__(self) -> Self:
+        """Another model, which asks over connections of its own: ``model_copy`` may have changed where to."""
+        copied = super().__copy__()
+        copied.__dict__.pop("_held", None)
+        return copied
 
     @field_validator("base_url")
     @classmethod

@@ -166,6 +166,7 @@ class Lane(Service):
         self._journalled -= 1
         while self._behind and self._journalled < AHEAD * self._most:
             self.begin(self._behind.popleft())
+        self._let_go()
 
     def _make_ready(self, one: Flight | asyncio.Future[None]) -> None:
         self._ready.append(one)
@@ -227,12 +228,18 @@ class Lane(Service):
     def _leave(self) -> None:
         self._busy -= 1
         self.limiter.left()
-        if not self._busy and not self._journalled:  # no task outlives the calls
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """No task outlives the calls."""
+        if not self._busy and not self._journalled:
             while self._wake_for(None):
                 pass
 
     async def _send(self, flight: Flight, task: asyncio.Task[None] | None) -> None:
         """One attempt. Whatever happens to it, its ticket is settled or turned into a reply."""
+        if flight.over:  # abandoned since it got its slot: nothing is reserved for it any more
+            return
         clock = self._setting.clock
         if (lost := self._circuit.lost()) is not None:
             self._settle(flight, doubt=False)

@@ -39,3 +39,19 @@ def test_what_waits_in_memory_is_bounded(tmp_path):
             finally:
                 tracemalloc.stop()
         assert HELD / 4 < peak < HELD * 1.5
+
+
+@pytest.mark.parametrize(("letter", "reference"), [("a", "r" * 20_000), ("漢", None), ("🙂", None)])
+def test_what_waits_in_memory_is_bounded_whatever_it_is_made_of(tmp_path, letter, reference):
+    """A letter takes up to four bytes, and a reference answer may be longer than what is judged by it."""
+    with Gathering.open(tmp_path / "index") as gathered:
+        tracemalloc.start()
+        try:
+            for number in range(3000):
+                prompt = Prompt.of(str(number), reference=reference and f"{number}{reference}")
+                response = Completion(text=f"{number}" + letter * 4000, model="m")
+                gathered.add(Candidates(prompt=prompt, completions=(response,)))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < HELD * 2.5

@@ -71,6 +71,48 @@ async def test_a_task_sends_one_request_after_the_other_and_none_outlives_the_ca
             assert all(sender is not None and sender.done() for sender in senders)
 
 
+async def test_no_task_waits_on_when_the_last_call_is_answered_by_another_process(tmp_path: Path):
+    """It needs no slot, so nobody leaves one."""
+    senders = set[asyncio.Task[object] | None]()
+
+    class Noting(Slow):
+        async def complete(self, request: Request) -> Reply:
+            senders.add(asyncio.current_task())
+            return Reply(text="yes")
+
+    slow, model = Slow(), Noting()
+    with Ledger.open(tmp_path / "l.sqlite") as theirs, Ledger.open(tmp_path / "l.sqlite") as ours:
+        async with Stream(theirs, run="r", stage="s") as other, Stream(ours, run="r", stage="s") as stream:
+            theirs_first = asyncio.ensure_future(other.ask(slow, request("shared")))
+            await slow._begun.wait()
+            shared = asyncio.ensure_future(stream.ask(model, request("shared")))
+            await asyncio.gather(*(stream.ask(model, request(text)) for text in "abc"))
+            slow._let.set()
+            assert (await shared).text == (await theirs_first).text == "slow shared"
+            await asyncio.sleep(0)
+            assert senders
+            assert all(sender is not None and sender.done() for sender in senders)
+
+
+async def test_what_is_given_up_as_it_gets_its_slot_is_not_sent():
+    """Nothing is reserved for it any more. The first call goes alone; two get their slots as it ends."""
+    sent: list[str] = []
+
+    class Disturbed(Slow):
+        async def complete(self, request: Request) -> Reply:
+            sent.append(request.messages[0].content)
+            await asyncio.sleep(0)
+            asked[-1].cancel()
+            return Reply(text="yes")
+
+    model = Disturbed()
+    async with Stream(None, run="r", stage="s") as stream:
+        asked = [asyncio.ensure_future(stream.ask(model, request(text))) for text in "abc"]
+        await asyncio.wait(asked)
+    assert [one.cancelled() for one in asked] == [False, False, True]
+    assert sent == ["a", "b"]
+
+
 async def test_a_recorded_reply_is_never_asked_for_again(tmp_path: Path):
     """By another run, in another stage, from another object with the same description."""
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
