@@ -62,7 +62,7 @@ class Project:
     def solon(self, *words: str) -> tuple[int, str, str]:
         """Exit code, standard output, standard error."""
         process = self.start(*words)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=800)
         return process.returncode, out, err
 
 

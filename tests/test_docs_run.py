@@ -46,7 +46,7 @@ def environment(home: Path) -> dict[str, str]:
 def session(page: Path, folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
     """Runs a page from top to bottom."""
     words = [sys.executable, str(Path(__file__).parent / "doc_session.py"), str(page)]
-    return subprocess.run(words, cwd=folder, env=environment(home), capture_output=True, text=True, timeout=280)
+    return subprocess.run(words, cwd=folder, env=environment(home), capture_output=True, text=True, timeout=800)
 
 
 @pytest.fixture(scope="session")

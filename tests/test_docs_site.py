@@ -28,7 +28,7 @@ def build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
     strict = ("--fresh-env", "--fail-on-warning", "--keep-going", "--nitpicky", "--quiet")
     where = ("--conf-dir", str(ROOT / "docs" / "building"), "--doctree-dir", str(out / "doctrees"))
     words = [sys.executable, "-W", "ignore", "-m", "sphinx", *strict, *where, str(source), str(out / "html")]
-    return subprocess.run(words, capture_output=True, text=True, timeout=200)
+    return subprocess.run(words, capture_output=True, text=True, timeout=800)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from solon.models.endpoint import Endpoint
 from solon.stream import Stream, ask
 from solon.testing.tiny import tiny_llama
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 START_S = 180.0
 """Importing torch and transformers takes most of it, on a busy machine."""

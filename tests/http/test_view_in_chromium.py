@@ -30,7 +30,7 @@ from viewed import (
     write_run,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), needed]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needed]
 
 KEYS = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Tab": 9, "?": 191, "/": 191}
 

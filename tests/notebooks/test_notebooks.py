@@ -19,7 +19,7 @@ NOTEBOOKS = sorted(EXAMPLES.rglob("*.ipynb"))
 def executed(notebook: Any, folder: Path, *, allow_errors: bool = False) -> Any:
     """The notebook with its outputs, run in a fresh kernel in a folder."""
     nbclient.NotebookClient(
-        notebook, timeout=280, allow_errors=allow_errors, resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=800, allow_errors=allow_errors, resources={"metadata": {"path": str(folder)}}
     ).execute()
     return notebook
 

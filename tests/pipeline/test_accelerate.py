@@ -67,7 +67,7 @@ def launched(project: Project, *words: str) -> None:
         start_new_session=True,
     ) as process:
         try:
-            _, errors = process.communicate(timeout=280)
+            _, errors = process.communicate(timeout=800)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -70,7 +70,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     }
     for code in (1, 0):
         process = made.start("run", "recipe.yaml", environment=environment)
-        out, err = process.communicate(timeout=280)
+        out, err = process.communicate(timeout=800)
         assert process.returncode == code, err
         assert "takes no numbers" not in err
         assert "trackio" not in out.lower()

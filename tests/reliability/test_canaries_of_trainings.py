@@ -68,7 +68,7 @@ def test_a_training_its_trackers_and_what_is_pushed_hold_no_key(tmp_path: Path, 
                 stderr=subprocess.PIPE,
             )
             started = Started(process.pid)
-            out, err = process.communicate(timeout=400)
+            out, err = process.communicate(timeout=800)
             streams += [
                 *started.told(),
                 (f"standard output of {words[0]}", out),

@@ -42,7 +42,7 @@ def run(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=800,
         cwd=site,
         env={**environment, "PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"},
     )

@@ -45,7 +45,7 @@ async def test_two_runs_at_the_same_time_ask_every_question_once_and_judge_alike
         while not owners.is_dir() or len(list(owners.iterdir())) < 2:  # noqa: ASYNC110 - other processes make them
             await asyncio.sleep(0.01)
         server.opened.set()
-        ended = await asyncio.gather(*(asyncio.to_thread(run.communicate, timeout=280) for run in runs))
+        ended = await asyncio.gather(*(asyncio.to_thread(run.communicate, timeout=800) for run in runs))
     assert [run.returncode for run in runs] == [0, 0], ended
     one, two = ((made.folder / "runs" / name / "judgments.jsonl").read_bytes() for name in ("one", "two"))
     assert one == two

@@ -22,7 +22,7 @@ QUESTIONS, AT_ONCE = 20, 4
 
 async def said_by(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Its exit code and what it said, while this process serves on."""
-    out, err = await asyncio.to_thread(process.communicate, timeout=200)
+    out, err = await asyncio.to_thread(process.communicate, timeout=800)
     return process.returncode, out + err
 
 

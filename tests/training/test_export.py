@@ -58,7 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (made.folder / "preference").mkdir()
     pq.write_table(pa.Table.from_pylist([pair, pair]), made.folder / "preference" / "train.parquet")
     process = made.start("train", "recipe.yaml", environment={"CUDA_VISIBLE_DEVICES": ""})
-    _, err = process.communicate(timeout=240)
+    _, err = process.communicate(timeout=800)
     assert process.returncode == 0, err
     made.write("err", err)
     return made

@@ -294,7 +294,7 @@ def launched(run_dir, deed, *, machines=1):
         for machine in range(machines)
     ]
     try:
-        errors = [process.communicate(timeout=250)[1] for process in processes]
+        errors = [process.communicate(timeout=800)[1] for process in processes]
     finally:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):

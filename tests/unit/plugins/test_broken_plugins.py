@@ -189,7 +189,7 @@ def test_the_list_has_what_a_packages_metadata_says(listed: dict[str, dict[str, 
 def test_check_imports_each_and_does_not_wait_for_one_that_hangs(site: Path) -> None:
     """Each in a process of its own: one that exits or hangs is named, and the rest are told."""
     command = ["plugins", "list", "--check", "--timeout", "15", "--json", "--group", "labelers"]
-    done = python(site, "-m", "solon", *command, timeout=280)
+    done = python(site, "-m", "solon", *command, timeout=800)
     found = {entry["package"] + " " + entry["kind"]: entry for entry in json.loads(done.stdout)["plugins"]}
     assert done.returncode == 1
     assert found["solon-fine fine"]["state"] == "loads"

@@ -44,7 +44,7 @@ def test_no_thread_imports_what_another_may_be_importing(tmp_path: Path) -> None
         env={**os.environ, "HOME": str(tmp_path), "TRACKIO_DIR": str(tmp_path / "trackio")},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=800,
         check=True,
     )
     assert "takes no numbers" not in done.stderr
