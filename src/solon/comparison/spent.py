@@ -143,7 +143,7 @@ def _judged(run: Done) -> int:
     count = labeled.judgments if labeled is not None else 0
     if isinstance(trainer, SelfPlay):
         rounds = (run.run_dir / "checkpoints" / trainer.kind / "rounds").glob("*/judgments.jsonl")
-        return count + sum(1 for file in rounds for line in file.open("rb") if line.strip())
+        return count + sum(1 for file in rounds for line in file.read_bytes().splitlines() if line.strip())
     if isinstance(trainer, PromptTrainer):
         count += _completions(trainer, run) * len(trainer.teachers())
     return count
