@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from solon.document import Document, Loc
 from solon.errors import InputError, Problem, RecipeError
 from solon.overriding import merged_document, overridden
-from solon.plugins.base import LocationStr, Plugin
+from solon.plugins.base import LocationStr, Plugin, values_of
 from solon.recipe import Opened, Recipe, read, validated
 from solon.tracking import Tracker
 
@@ -117,13 +117,11 @@ def _folder_of(recipe: Recipe) -> Path:
 
 
 def _locations(settings: BaseModel) -> Iterator[LocationStr]:
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        for each in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(each, LocationStr):
-                yield each
-            elif isinstance(each, BaseModel):
-                yield from _locations(each)
+    for each in values_of(settings):
+        if isinstance(each, LocationStr):
+            yield each
+        elif isinstance(each, BaseModel):
+            yield from _locations(each)
 
 
 def plain(settings: BaseModel, folder: Path | None) -> dict[str, Any]:

@@ -149,14 +149,19 @@ def effects_of(plugin: Plugin) -> dict[str, Any]:
     return effects if source is None else {**effects, "source code": source}
 
 
-def _parts(settings: BaseModel) -> Iterator[Plugin]:
+def values_of(settings: BaseModel) -> Iterator[Any]:
+    """The value of each setting; of a list, each of its items."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        for part in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(part, Plugin):
-                yield part
-            elif isinstance(part, Settings):
-                yield from _parts(part)
+        yield from value if isinstance(value, list | tuple) else (value,)
+
+
+def _parts(settings: BaseModel) -> Iterator[Plugin]:
+    for part in values_of(settings):
+        if isinstance(part, Plugin):
+            yield part
+        elif isinstance(part, Settings):
+            yield from _parts(part)
 
 
 def _fields(model: BaseModel, of_plugin: Callable[[Plugin], dict[str, Any]]) -> dict[str, Any]:

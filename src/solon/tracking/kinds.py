@@ -35,7 +35,7 @@ class Tracker(Settings):
         kind: its name in a recipe.
         title: its name among people.
         package: the module that it needs, which ``extra`` of solon brings.
-        library: what of it is imported.
+        library: what of it is imported, where that is not all.
         environment: its variables that are meant unless they are set, some of which it reads when it is imported.
     """
 
@@ -43,7 +43,7 @@ class Tracker(Settings):
     title: ClassVar[str]
     package: ClassVar[str]
     extra: ClassVar[str]
-    library: ClassVar[str]
+    library: ClassVar[str] = ""
     environment: ClassVar[Mapping[str, str]] = {}
 
     def problems(self) -> list[str]:
@@ -71,7 +71,7 @@ class Tracker(Settings):
         for name, value in self.environment.items():
             os.environ.setdefault(name, value)
         try:
-            for module in (self.library, f"solon.tracking.{self.kind}"):
+            for module in (self.library or self.package, f"solon.tracking.{self.kind}"):
                 import_module(module)
         except ModuleNotFoundError as error:
             if error.name == self.package:
@@ -94,7 +94,6 @@ class TensorBoard(Tracker):
     title: ClassVar[str] = "TensorBoard"
     package: ClassVar[str] = "tensorboardX"
     extra: ClassVar[str] = "train"
-    library: ClassVar[str] = "tensorboardX"
 
     def open(self, about: About, training: str, memory: Memory) -> Logbook:
         """A new event file beside those of the same training; those of another are set aside."""
@@ -117,7 +116,6 @@ class WandB(Tracker):
     title: ClassVar[str] = "Weights & Biases"
     package: ClassVar[str] = "wandb"
     extra: ClassVar[str] = "wandb"
-    library: ClassVar[str] = "wandb"
     environment: ClassVar[Mapping[str, str]] = {"WANDB_ERROR_REPORTING": "false"}
 
     project: str = Field(default="solon", min_length=1)
@@ -203,7 +201,6 @@ class Trackio(Tracker):
     title: ClassVar[str] = "Trackio"
     package: ClassVar[str] = "trackio"
     extra: ClassVar[str] = "trackio"
-    library: ClassVar[str] = "trackio"
 
     project: str = Field(default="solon", min_length=1)
     space: str | None = None
