@@ -124,7 +124,7 @@ class Paid:
         # and whatever the server may have billed is charged
         assert now.charged >= sum(now.costs.values()) + now.reserved
         if not ended:
-            assert lost.total() <= AHEAD * self.at_once
+            assert lost.total() <= self.at_once  # those on the network: what has come is noted
             assert sum((now.doubts - self._known.doubts).values()) <= AHEAD * self.at_once
             self.again.append(lost.total())
             self._lost += lost.total()

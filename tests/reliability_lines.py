@@ -62,7 +62,7 @@ LINES = {
         LIFE,
         "`kill -9` at 50 points of labeling",
         "0 recorded replies lost, 0 asked again, same bytes; calls in doubt are listed and charged; "
-        "asked again at most those that were sent and not yet recorded",
+        "asked again at most those in flight (8)",
         "calls paid again a kill: Inspect 3.6 to 6, DataDesigner 52 to 84, elsewhere 504 to all, curator 31 to all; "
         "distilabel's rerun hangs",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from solon.ledger.owners import Owners
 from solon.ledger.rows import Budget, NoRoom, nano
@@ -32,9 +33,10 @@ GROUP BY owner, doubtful, batch IS NOT NULL
 class Budgets:
     """The table of budgets, within the transaction of the ``Writer`` that it belongs to. Amounts in nano-dollars."""
 
-    def __init__(self, connection: sqlite3.Connection, owners: Owners) -> None:
+    def __init__(self, connection: sqlite3.Connection, owners: Owners, take_in: Callable[[], bool]) -> None:
         self._db = connection
         self._owners = owners
+        self._take_in = take_in
         self._caps: dict[str, int] = {}
         self._doubts: dict[str, tuple[int, int]] = {}
 
@@ -57,10 +59,13 @@ class Budgets:
 
     def no_room(self, budget: Budget, needed: int) -> NoRoom:
         """What to say of a budget in which so much could not be reserved."""
+        doubt, left_out = self._in_doubt(budget.name)
+        if doubt and self._take_in():  # what was paid for those calls is known after all
+            self.look_again()
+            doubt, left_out = self._in_doubt(budget.name)
         cap, spent = self._db.execute(
             "SELECT cap_nano_usd, spent_nano_usd FROM budgets WHERE name = ?", (budget.name,)
         ).fetchone()
-        doubt, left_out = self._in_doubt(budget.name)
         return NoRoom(budget.name, cap, needed, spent + doubt, doubt, left_out)
 
     def _in_doubt(self, name: str) -> tuple[int, int]:

@@ -53,15 +53,22 @@ class Groups:
         owners: who is alive.
         budgets: the caps.
         model: the id of a call's model, whose description it writes where it is new.
+        take_in: writes what dead processes have noted; whether there was anything.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, owners: Owners, budgets: Budgets, model: Callable[[Call], str]
+        self,
+        connection: sqlite3.Connection,
+        owners: Owners,
+        budgets: Budgets,
+        model: Callable[[Call], str],
+        take_in: Callable[[], bool],
     ) -> None:
         self._db = connection
         self._owners = owners
         self._budgets = budgets
         self._model = model
+        self._take_in = take_in
 
     def apply(self, changes: Sequence[Single]) -> list[Outcome]:
         """Writes all of them; one outcome a change, in their order."""
@@ -161,6 +168,8 @@ class Groups:
             in_doubt[key] += 1
             if not doubtful and self._owners.alive(owner):
                 elsewhere[key] = Elsewhere()
+        if len(elsewhere) < len(in_doubt) and self._take_in():
+            return self._before(keys)
         return elsewhere, in_doubt
 
     def _reserve(self, going: list[tuple[int, Sent]], outcomes: list[Outcome]) -> list[tuple[int, Sent]]:

@@ -15,7 +15,7 @@ from solon.errors import DataError, StorageError
 from solon.ledger.checksums import checksum
 from solon.ledger.finding import Finds, call_is_sound, count, find, replies
 from solon.ledger.log import SIZES, beside
-from solon.ledger.owners import anybody_has
+from solon.ledger.owners import anybody_has, copy_notes
 from solon.ledger.pages import Pages
 from solon.ledger.rows import NANO, UNKNOWN
 from solon.ledger.schema import PAGE_BYTES, VERSION, connect, make_folders, make_private, prepare, storage
@@ -85,6 +85,7 @@ def salvage(damaged: Path, to: Path) -> Salvaged:
         done = _write(connection, pages, finds)
         if not (done.replies.saved or done.models.saved or done.calls.saved or done.batches.saved):
             raise StorageError(f"nothing in {damaged} is sound, or it never was a ledger: it is left as it is")
+    copy_notes(damaged, to)
     return done
 
 

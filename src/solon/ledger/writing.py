@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import assert_never
 
 from solon.ledger.batches import BatchWriter
 from solon.ledger.budgets import Budgets
 from solon.ledger.checksums import checksum
 from solon.ledger.groups import Groups, Single
+from solon.ledger.notes import Note, notes_in
 from solon.ledger.owners import Owners
-from solon.ledger.reading import find
+from solon.ledger.reading import find, reply_of
 from solon.ledger.rows import (
     UNKNOWN,
     Answered,
@@ -47,6 +50,12 @@ INSERT INTO models VALUES (?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description WHERE models.description = ?
 """
 
+_NOTED = """
+SELECT id, model, run, stage, request, reserved_nano_usd, budgets FROM sent
+WHERE key = :key AND (id = :id OR NOT EXISTS (SELECT 1 FROM replies WHERE key = :key)) ORDER BY id = :id DESC, id DESC
+"""
+"""The call that a note answers. A salvaged ledger counts its calls anew, so there it is the last one of the key."""
+
 _BEFORE = """
 SELECT s.owner, s.doubtful, b.label FROM sent s LEFT JOIN batches b ON b.id = s.batch WHERE s.key = ?
 """
@@ -59,24 +68,60 @@ class Writer:
         self._db = connection
         self._owners = owners
         self._models: dict[str, str] = {}
-        self._budgets = Budgets(connection, owners)
-        self._groups = Groups(connection, owners, self._budgets, self.model)
+        self._taken_in: set[Path] = set()
+        self._budgets = Budgets(connection, owners, self._take_in)
+        self._groups = Groups(connection, owners, self._budgets, self.model, self._take_in)
         self._batches = BatchWriter(connection, owners, self.send, self.settle, self.model)
 
     def apply(self, changes: Sequence[Change]) -> list[Outcome]:
         """Writes all changes or, when it raises, none."""
+        with self._transaction():
+            return self._apply_all(changes)
+
+    def take_in(self) -> None:
+        """Writes the replies that processes have noted which were killed before they could."""
+        if any(True for _ in self._owners.left()):
+            with self._transaction():
+                self._take_in()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            outcomes = self._apply_all(changes)
+            yield
             self._db.execute("COMMIT")
         except BaseException:
             # what was remembered as written may just have been undone
             self._models.clear()
             self._budgets.forget()
+            self._taken_in.clear()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-        return outcomes
+        while self._taken_in:
+            self._taken_in.pop().unlink(missing_ok=True)
+
+    def _take_in(self) -> bool:
+        """The same within a transaction; whether there was anything. Whoever finds a call's process gone asks."""
+        found = False
+        for path, content in self._owners.left():
+            if path not in self._taken_in:
+                self._taken_in.add(path)
+                found = True
+                for note in notes_in(content):
+                    self._write_noted(note)
+        return found
+
+    def _write_noted(self, note: Note) -> None:
+        row = self._db.execute(_NOTED, {"key": note.key, "id": note.ticket}).fetchone()
+        if row is None:
+            return  # it was committed
+        id_, *about, reserved, budgets = row
+        usage = reply_of(note.text).usage
+        self.settle(Ticket(id_, reserved, tuple(json.loads(budgets))), spent=note.cost)
+        tokens = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+        given = (note.key, *about, note.text, *tokens, note.cost, note.sent_at, note.replied_at)
+        self._db.execute(_ANSWER, (*given, checksum(given)))
 
     def _apply_all(self, changes: Sequence[Change]) -> list[Outcome]:
         singles = [change for change in changes if isinstance(change, Single)]
@@ -111,6 +156,8 @@ class Writer:
         before = self._db.execute(_BEFORE, (call.key,)).fetchall()
         if any(not doubtful and self._owners.alive(owner) for owner, doubtful, _ in before):
             return Elsewhere()
+        if before and self._take_in():
+            return self.send(sent, batch)
         if batch is not None:
             for _, doubtful, label in before:
                 if label is not None and not doubtful:

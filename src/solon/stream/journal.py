@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from solon.errors import StorageError
 from solon.ledger import Ledger
-from solon.ledger.rows import Change, Outcome
+from solon.ledger.rows import Answered, Change, Outcome
 
 LINGER_S = 0.01
 """The shortest time from one group to the next. A change that comes after a quiet while waits for nobody. Requests wait
@@ -41,6 +41,10 @@ class Journal:
         self._told.append(told)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    def note(self, answered: Answered) -> None:
+        """Notes a paid reply in the moment in which it comes; ``tell`` has it committed some milliseconds later."""
+        self._ledger.note(answered)
 
     def hurry(self) -> None:
         """Waits no longer for more: nobody is about to bring any."""

@@ -27,7 +27,8 @@ seldom. Beside a batch of a provider that may take hours."""
 
 AHEAD = 2
 """For each slot, how many requests may be journalled and not yet answered: while some are on the network others are
-written down, so that no slot stands idle while the disk works. After a kill at most so many are in doubt."""
+written down, so that no slot stands idle while the disk works. After a kill at most so many are in doubt; of those that
+had been sent there is one for each slot at most, since a reply is noted before its slot is free."""
 
 REMEMBERED = 32
 """Of how many replies, about, the mean length is taken that the next ones are expected to have."""
@@ -294,6 +295,7 @@ class Lane(Service):
         if journal is None:
             self._guarded(flight, self._recorded, Known(reply))
             return
+        journal.note(answered)
         journal.tell(answered, partial(self._guarded, flight, self._recorded))
         if self._busy == 1 and not self._ready and not self._behind:
             journal.hurry()  # this was the last one under way

@@ -1,0 +1,353 @@
+"""Notes: a reply that has come outlives its process, however that ends, and counts once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solon.data.records import Message, Usage
+from solon.errors import StorageError
+from solon.ledger import Answered, Budget, Call, Elsewhere, Known, Ledger, NoRoom, Sent, Ticket
+from solon.ledger.notes import SHEET_BYTES, Note, notes_in
+from solon.ledger.salvaging import salvage
+from solon.ledger.writing import Writer
+from solon.models.base import Reply, Request
+from solon.models.scripted import Scripted
+
+CAP = Budget("run r", 1000e-9)
+
+
+def call(text: str) -> Call:
+    request = Request(messages=(Message(role="user", content=text),), max_tokens=8)
+    return Call.of(Scripted(model="judge"), request, run="r", stage="label")
+
+
+def answered(text: str, ticket: Ticket, reply: str = "yes", *, nano_usd: int = 100) -> Answered:
+    usage = Usage(input_tokens=3, output_tokens=1)
+    return Answered.of(call(text), Reply(text=reply, usage=usage), nano_usd * 1e-9, sent_at=1.5, ticket=ticket)
+
+
+def sent(ledger: Ledger, *texts: str, reserve: int = 400) -> list[Ticket]:
+    outcomes = ledger.apply([Sent(call(text), reserve, (CAP,)) for text in texts])
+    tickets = [outcome for outcome in outcomes if isinstance(outcome, Ticket)]
+    assert len(tickets) == len(texts)
+    return tickets
+
+
+def noted(path: Path, *texts: str, reserve: int = 400, reply: str = "yes") -> None:
+    """What a process leaves that was killed between a reply and its commit: a closed ledger leaves the same."""
+    with Ledger.open(path) as ledger:
+        for text, ticket in zip(texts, sent(ledger, *texts, reserve=reserve), strict=True):
+            ledger.note(answered(text, ticket, reply))
+
+
+def money(path: Path) -> tuple[int, int]:
+    """Spent and reserved, in nano-dollars."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT spent_nano_usd, reserved_nano_usd FROM budgets")
+        spent, reserved = rows.fetchone()
+    return int(spent), int(reserved)
+
+
+def files(path: Path) -> list[int]:
+    """Bytes of the files beside the ledger that processes hold or have left, in order of size."""
+    return sorted(file.stat().st_size for file in path.with_name(f"{path.name}-owners").iterdir())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_ledger_notes import answered, sent
+from solon.ledger import Ledger
+ledger = Ledger.open(Path(sys.argv[1]))
+first, _ = sent(ledger, "asked and answered", "asked")
+ledger.note(answered("asked and answered", first))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_has_noted_is_there_when_the_ledger_is_opened_again(path: Path) -> None:
+    """Its cost is spent and its call no longer in doubt; the one beside it, which got no reply, is."""
+    words = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parent)]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    with Ledger.open(path) as ledger:
+        reply = ledger.get(call("asked and answered").key)
+        assert reply is not None
+        assert reply.text == "yes"
+        assert [doubt.key for doubt in ledger.in_doubt()] == [call("asked").key]
+        (entry,) = ledger.entries()
+        assert (entry.run, entry.stage, entry.model, entry.sent_at) == ("r", "label", "judge", 1.5)
+        assert entry.cost_usd == pytest.approx(100e-9)
+        assert entry.reply.usage.input_tokens == 3
+        assert len(files(path)) == 1
+    assert money(path) == (100, 400)
+    assert files(path) == []
+
+
+def test_a_row_that_was_noted_is_what_it_would_have_been(path: Path, tmp_path: Path) -> None:
+    """To the byte, its checksum included; the time of its coming is that of the note."""
+    other = tmp_path / "other.sqlite"
+    noted(path, "a")
+    with Ledger.open(other) as ledger:
+        (ticket,) = sent(ledger, "a")
+        ledger.apply([answered("a", ticket)])
+    Ledger.open(path).close()
+    rows = []
+    for one in (path, other):
+        with closing(sqlite3.connect(one)) as connection:
+            rows.append(connection.execute("SELECT * FROM replies").fetchone())
+    assert rows[0][:11] == rows[1][:11]
+    assert rows[0][11] <= rows[1][11]
+    Ledger.open(path).close()  # reads every row's checksum
+
+
+@pytest.mark.parametrize("beside", [(), ("another",)], ids=["alone", "in a group"])
+def test_a_process_that_is_at_work_finds_the_reply_of_one_that_died(beside: tuple[str, ...], path: Path) -> None:
+    """It waits as long as the other is alive, and then asks nobody."""
+    with Ledger.open(path) as other:
+        one = Ledger.open(path)
+        (ticket,) = sent(one, "a")
+        one.note(answered("a", ticket))
+        asked = [Sent(call(text), 100, (CAP,)) for text in ("a", *beside)]
+        assert other.apply(asked)[0] == Elsewhere()
+        one.close()
+        outcome = other.apply([Sent(call(text), 100, (CAP,)) for text in ("a", *beside)])[0]
+        assert isinstance(outcome, Known)
+        assert outcome.reply.text == "yes"
+        assert other.in_doubt() == []
+        assert len(files(path)) == 1
+    assert money(path) == (100, 100 * len(beside))
+
+
+def test_what_is_in_doubt_is_told_without_what_was_noted(path: Path) -> None:
+    """By a process that had the ledger open before the other died."""
+    with Ledger.open(path) as other:
+        noted(path, "a")
+        assert other.in_doubt() == []
+        (total,) = other.summary()
+        assert (total.replies, total.in_doubt) == (1, 0)
+
+
+def test_a_budget_has_room_for_what_a_dead_process_did_not_spend(path: Path) -> None:
+    """900 of 1,000 are reserved by a call whose reply, noted and not committed, cost 100."""
+    with Ledger.open(path) as other:
+        noted(path, "a", reserve=900)
+        (full,) = other.apply([Sent(call("b"), 200, (CAP,))])
+        assert full == NoRoom("run r", cap=1000, needed=200, spent=100, in_doubt=0)
+        assert not full.for_good
+        sent(other, "b", reserve=900)
+
+
+def test_what_was_committed_is_not_counted_again(path: Path) -> None:
+    """A process was killed after the commit and before its notes were cleared away."""
+    with Ledger.open(path) as ledger:
+        (ticket,) = sent(ledger, "a")
+        ledger.note(answered("a", ticket))
+        (file,) = path.with_name(f"{path.name}-owners").iterdir()
+        kept = file.read_bytes()
+        ledger.apply([answered("a", ticket)])
+        assert files(path) == [0]
+    file.write_bytes(kept)
+    Ledger.open(path).close()
+    assert money(path) == (100, 0)
+    assert files(path) == []
+
+
+def test_an_older_sending_of_the_same_call_stays_in_doubt(path: Path) -> None:
+    """It was sent, its process died; another asked again, got its reply, and died after the commit."""
+    with Ledger.open(path) as ledger:
+        sent(ledger, "a")
+    with Ledger.open(path) as ledger:
+        (ticket,) = sent(ledger, "a")
+        ledger.note(answered("a", ticket))
+        (file,) = path.with_name(f"{path.name}-owners").iterdir()
+        kept = file.read_bytes()
+        ledger.apply([answered("a", ticket)])
+    file.write_bytes(kept)
+    with Ledger.open(path) as ledger:
+        assert [doubt.answered for doubt in ledger.in_doubt()] == [True]
+    assert money(path) == (100, 400)
+
+
+def test_a_note_counts_for_its_own_call_alone(path: Path) -> None:
+    """Notes beside a ledger that was restored from a backup: its tickets now name other calls."""
+    noted(path, "a")
+    (file,) = path.with_name(f"{path.name}-owners").iterdir()
+    kept = file.read_bytes()
+    file.unlink()
+    path.unlink()
+    with Ledger.open(path) as ledger:
+        sent(ledger, "b")
+    file.write_bytes(kept)
+    with Ledger.open(path) as ledger:
+        assert list(ledger.entries()) == []
+        assert [doubt.key for doubt in ledger.in_doubt()] == [call("b").key]
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.999])
+def test_half_a_note_is_none(kept: float, path: Path) -> None:
+    """The call is in doubt, as any that got no reply; the note before it is taken."""
+    noted(path, "a", "b")
+    (file,) = path.with_name(f"{path.name}-owners").iterdir()
+    content = file.read_bytes()
+    first, second = content.strip().split(b"\n")
+    file.write_bytes(b"\n" + first + b"\n" + second[: int(len(second) * kept)])
+    with Ledger.open(path) as ledger:
+        assert ledger.get(call("a").key) is not None
+        assert [doubt.key for doubt in ledger.in_doubt()] == [call("b").key]
+    assert files(path) == []
+
+
+def test_a_disk_that_takes_half_a_note_takes_the_next_one_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the commit, which follows, is what tells of a full disk."""
+    write = os.write
+    with Ledger.open(path) as ledger:
+        first, second, third = sent(ledger, "a", "b", "c", reserve=100)
+        monkeypatch.setattr(os, "write", lambda file, content: write(file, content[:20]))
+        ledger.note(answered("a", first))
+        monkeypatch.setattr(os, "write", _no_room)
+        ledger.note(answered("b", second))
+        monkeypatch.setattr(os, "write", write)
+        ledger.note(answered("c", third))
+    with Ledger.open(path) as ledger:
+        assert ledger.get(call("c").key) is not None
+        assert [doubt.key for doubt in ledger.in_doubt()] == [call("a").key, call("b").key]
+
+
+def _no_room(file: int, content: bytes) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def test_notes_that_could_not_be_taken_in_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full when the ledger is opened: it says so, and nothing is lost."""
+
+    def full(self: Writer, note: Note) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    noted(path, "a")
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "_write_noted", full)
+        with pytest.raises(StorageError, match="disk is full"):
+            Ledger.open(path)
+    with Ledger.open(path) as ledger:
+        assert ledger.get(call("a").key) is not None
+    assert files(path) == []
+
+
+def test_replies_whose_commit_failed_are_there_the_next_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that was full for a while costs nothing twice."""
+
+    def full(self: Writer, changes: Sequence[object]) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with Ledger.open(path) as ledger:
+        (ticket,) = sent(ledger, "a")
+        ledger.note(answered("a", ticket))
+        with monkeypatch.context() as patched:
+            patched.setattr(Writer, "_apply_all", full)
+            with pytest.raises(StorageError):
+                ledger.apply([answered("a", ticket)])
+    with Ledger.open(path) as ledger:
+        assert ledger.get(call("a").key) is not None
+        assert ledger.in_doubt() == []
+
+
+def test_files_of_notes_stay_short_under_load(path: Path) -> None:
+    """Replies come all the time, so that never all of them are committed; each file is emptied in its turn."""
+    long = "x" * 5000
+    with Ledger.open(path) as ledger:
+        waiting: list[Answered] = []
+        most = 0
+        for number in range(400):
+            (ticket,) = sent(ledger, f"{number}", reserve=0)
+            one = answered(f"{number}", ticket, long, nano_usd=0)
+            ledger.note(one)
+            waiting.append(one)
+            if len(waiting) > 8:
+                ledger.apply([waiting.pop(0)])
+            most = max(most, *files(path))
+        assert most < SHEET_BYTES + 2 * 5500
+        assert len(files(path)) == 2
+    with Ledger.open(path) as ledger:
+        assert len(list(ledger.entries())) == 400
+        assert ledger.in_doubt() == []
+    assert files(path) == []
+
+
+def test_notes_may_be_made_while_others_are_committed(path: Path) -> None:
+    """The event loop notes; a thread commits."""
+    with Ledger.open(path) as ledger:
+        tickets = sent(ledger, *(f"{number}" for number in range(200)), reserve=0)
+        each = [answered(f"{number}", ticket, nano_usd=0) for number, ticket in enumerate(tickets)]
+        ready = [threading.Event() for _ in each]
+
+        def commit() -> None:
+            for one, event in zip(each, ready, strict=True):
+                assert event.wait(60)
+                ledger.apply([one])
+
+        thread = threading.Thread(target=commit)
+        thread.start()
+        for one, event in zip(each, ready, strict=True):
+            ledger.note(one)
+            event.set()
+        thread.join()
+        assert files(path) == [0]
+
+
+@pytest.mark.parametrize("reply", ["\x00", "\ud800", "two\nlines and\r more", "é \u2028", " "])
+def test_whatever_a_model_says_is_noted_as_it_is(reply: str, path: Path) -> None:
+    noted(path, "a", reply=reply)
+    with Ledger.open(path) as ledger:
+        found = ledger.get(call("a").key)
+        assert found is not None
+        assert found.text == reply
+
+
+def test_notes_go_along_into_a_salvaged_ledger(path: Path, tmp_path: Path) -> None:
+    """Its calls have other numbers there."""
+    with Ledger.open(path) as ledger:
+        (before,) = sent(ledger, "before", reserve=0)
+        ledger.apply([answered("before", before, nano_usd=0)])
+    noted(path, "a")
+    salvage(path, tmp_path / "new.sqlite")
+    with Ledger.open(tmp_path / "new.sqlite") as ledger:
+        assert ledger.get(call("a").key) is not None
+        assert ledger.in_doubt() == []
+    assert money(tmp_path / "new.sqlite") == (100, 0)
+
+
+numbers = st.integers(min_value=0, max_value=2**63 - 1)
+times = st.floats(min_value=0, max_value=1e11)
+texts = st.text(st.characters(min_codepoint=32, max_codepoint=126))
+notes = st.builds(Note, numbers, st.text("0123456789abcdef", min_size=64, max_size=64), numbers, times, times, texts)
+
+
+@given(st.lists(notes, max_size=5), st.integers(min_value=0))
+def test_notes_that_are_cut_off_anywhere_are_a_beginning_of_them(written: list[Note], cut: int) -> None:
+    content = b"".join(note.line() for note in written)
+    assert list(notes_in(content)) == written
+    read = list(notes_in(content[: cut % (len(content) + 1)]))
+    assert read == written[: len(read)]
+
+
+@given(st.binary())
+def test_any_bytes_may_be_read_as_notes(content: bytes) -> None:
+    assert list(notes_in(content)) == []
