@@ -4,6 +4,10 @@ One loop is on aiohttp, which the stage is held against, the other on the connec
 
     python benchmarks/labeling/throughput.py                      # 3,000 calls of about 400 tokens, 50 ms a reply
     python benchmarks/labeling/throughput.py --rounds 9 --at-once 64
+    python benchmarks/labeling/throughput.py --latency 0.1        # for a machine that is half as fast
+
+What counts is how much a client computes beside how long a reply takes. So a machine that takes twice the processor
+time for the bare loop says with twice the latency what the other says with 50 ms.
 
 The server and each client are processes of their own. The clients run by turns; what counts are the ratios within one
 run. The stage is all of it: reading the candidates, questions, requests, replies, the ledger, judgments on disk.
@@ -48,6 +52,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--latency", type=float, default=LATENCY_S, help="seconds that each reply takes")
     parser.add_argument("--client", nargs=2, metavar=("NAME", "PATH"), help=argparse.SUPPRESS)
     parser.add_argument("--base-url", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -60,7 +65,7 @@ def main() -> None:
         return
     print(f"| {' | '.join(COLUMNS)} |")
     print("|" + "---|" * len(COLUMNS))
-    with tempfile.TemporaryDirectory() as folder, serving(latency=LATENCY_S) as server:
+    with tempfile.TemporaryDirectory() as folder, serving(latency=options.latency) as server:
         bodies = _bodies(Path(folder), options.calls)
         for at_once in options.at_once:
             rounds = [_round(Path(folder), server, bodies, at_once, options.calls) for _ in range(options.rounds)]

@@ -119,7 +119,7 @@ def test_an_older_ledger_that_an_older_solon_is_at_work_on_is_left_to_it(version
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (version,)
     assert held(path, version) == before
-    older.lock.release()
+    older.leave()
     assert stage(path)[1] == 0
 
 

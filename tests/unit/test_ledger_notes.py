@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -65,6 +65,10 @@ def files(path: Path) -> list[int]:
     return sorted(file.stat().st_size for file in path.with_name(f"{path.name}-owners").iterdir())
 
 
+def notes_beside(path: Path) -> list[Path]:
+    return sorted(path.with_name(f"{path.name}-owners").glob("*-*"))
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite"
@@ -96,7 +100,7 @@ def test_what_a_killed_process_has_noted_is_there_when_the_ledger_is_opened_agai
         assert (entry.run, entry.stage, entry.model, entry.sent_at) == ("r", "label", "judge", 1.5)
         assert entry.cost_usd == pytest.approx(100e-9)
         assert entry.reply.usage.input_tokens == 3
-        assert len(files(path)) == 1
+        assert files(path) == [0]
     assert money(path) == (100, 400)
     assert files(path) == []
 
@@ -132,7 +136,7 @@ def test_a_process_that_is_at_work_finds_the_reply_of_one_that_died(beside: tupl
         assert isinstance(outcome, Known)
         assert outcome.reply.text == "yes"
         assert other.in_doubt() == []
-        assert len(files(path)) == 1
+        assert files(path) == [0]
     assert money(path) == (100, 100 * len(beside))
 
 
@@ -160,10 +164,10 @@ def test_what_was_committed_is_not_counted_again(path: Path) -> None:
     with Ledger.open(path) as ledger:
         (ticket,) = sent(ledger, "a")
         ledger.note(answered("a", ticket))
-        (file,) = path.with_name(f"{path.name}-owners").iterdir()
+        (file,) = notes_beside(path)
         kept = file.read_bytes()
         ledger.apply([answered("a", ticket)])
-        assert files(path) == [0]
+        assert files(path) == [0, 0]
     file.write_bytes(kept)
     Ledger.open(path).close()
     assert money(path) == (100, 0)
@@ -177,7 +181,7 @@ def test_an_older_sending_of_the_same_call_stays_in_doubt(path: Path) -> None:
     with Ledger.open(path) as ledger:
         (ticket,) = sent(ledger, "a")
         ledger.note(answered("a", ticket))
-        (file,) = path.with_name(f"{path.name}-owners").iterdir()
+        (file,) = notes_beside(path)
         kept = file.read_bytes()
         ledger.apply([answered("a", ticket)])
     file.write_bytes(kept)
@@ -189,7 +193,7 @@ def test_an_older_sending_of_the_same_call_stays_in_doubt(path: Path) -> None:
 def test_a_note_counts_for_its_own_call_alone(path: Path) -> None:
     """Notes beside a ledger that was restored from a backup: its tickets now name other calls."""
     noted(path, "a")
-    (file,) = path.with_name(f"{path.name}-owners").iterdir()
+    (file,) = notes_beside(path)
     kept = file.read_bytes()
     file.unlink()
     path.unlink()
@@ -205,7 +209,7 @@ def test_a_note_counts_for_its_own_call_alone(path: Path) -> None:
 def test_half_a_note_is_none(kept: float, path: Path) -> None:
     """The call is in doubt, as any that got no reply; the note before it is taken."""
     noted(path, "a", "b")
-    (file,) = path.with_name(f"{path.name}-owners").iterdir()
+    (file,) = notes_beside(path)
     content = file.read_bytes()
     first, second = content.strip().split(b"\n")
     file.write_bytes(b"\n" + first + b"\n" + second[: int(len(second) * kept)])
@@ -236,55 +240,65 @@ def _no_room(file: int, content: bytes) -> int:
 
 
 def test_notes_that_could_not_be_taken_in_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk is full when the ledger is opened: it says so, and nothing is lost."""
-
-    def full(self: Writer, note: Note) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
+    """On a disk that is full all else can still be read; whoever would send the call again is told why he cannot."""
     noted(path, "a")
     with monkeypatch.context() as patched:
-        patched.setattr(Writer, "_write_noted", full)
-        with pytest.raises(StorageError, match="disk is full"):
-            Ledger.open(path)
+        patched.setattr(Writer, "_write_noted", _full)
+        with Ledger.open(path) as ledger:
+            assert [doubt.key for doubt in ledger.in_doubt()] == [call("a").key]
+            with pytest.raises(StorageError, match="disk is full"):
+                ledger.apply([Sent(call("a"), 100, (CAP,))])
     with Ledger.open(path) as ledger:
         assert ledger.get(call("a").key) is not None
     assert files(path) == []
 
 
+def _full(*_: object) -> None:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorname = "SQLITE_FULL"
+    raise error
+
+
 def test_replies_whose_commit_failed_are_there_the_next_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that was full for a while costs nothing twice."""
-
-    def full(self: Writer, changes: Sequence[object]) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
+    """A ledger that somebody kept locked for too long costs nothing twice; nor do further replies."""
     with Ledger.open(path) as ledger:
-        (ticket,) = sent(ledger, "a")
-        ledger.note(answered("a", ticket))
+        first, second = sent(ledger, "a", "b")
+        ledger.note(answered("a", first))
         with monkeypatch.context() as patched:
-            patched.setattr(Writer, "_apply_all", full)
+            patched.setattr(Writer, "_apply_all", _full)
             with pytest.raises(StorageError):
-                ledger.apply([answered("a", ticket)])
+                ledger.apply([answered("a", first)])
+        ledger.note(answered("b", second))
+        ledger.apply([answered("b", second)])
     with Ledger.open(path) as ledger:
         assert ledger.get(call("a").key) is not None
         assert ledger.in_doubt() == []
+    assert money(path) == (200, 0)
 
 
-def test_files_of_notes_stay_short_under_load(path: Path) -> None:
-    """Replies come all the time, so that never all of them are committed; each file is emptied in its turn."""
+@pytest.mark.parametrize("failures", [0, 3])
+def test_files_of_notes_stay_short_under_load(failures: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replies come all the time, so that never all of them are committed; each file is emptied in its turn.
+
+    One with a reply whose commit failed is kept as it is, and others are used.
+    """
     long = "x" * 5000
     with Ledger.open(path) as ledger:
         waiting: list[Answered] = []
-        most = 0
         for number in range(400):
             (ticket,) = sent(ledger, f"{number}", reserve=0)
             one = answered(f"{number}", ticket, long, nano_usd=0)
             ledger.note(one)
             waiting.append(one)
-            if len(waiting) > 8:
+            if len(waiting) > 8 and number % 100 < failures:
+                with monkeypatch.context() as patched:
+                    patched.setattr(Writer, "_apply_all", _full)
+                    with pytest.raises(StorageError):
+                        ledger.apply([waiting.pop(0)])
+            elif len(waiting) > 8:
                 ledger.apply([waiting.pop(0)])
-            most = max(most, *files(path))
-        assert most < SHEET_BYTES + 2 * 5500
-        assert len(files(path)) == 2
+            assert max(files(path)) < SHEET_BYTES + 2 * 5500
+        assert len(notes_beside(path)) <= 2 + 3 * failures
     with Ledger.open(path) as ledger:
         assert len(list(ledger.entries())) == 400
         assert ledger.in_doubt() == []
@@ -309,7 +323,7 @@ def test_notes_may_be_made_while_others_are_committed(path: Path) -> None:
             ledger.note(one)
             event.set()
         thread.join()
-        assert files(path) == [0]
+        assert files(path) == [0, 0]
 
 
 @pytest.mark.parametrize("reply", ["\x00", "\ud800", "two\nlines and\r more", "é \u2028", " "])
@@ -334,6 +348,98 @@ def test_notes_go_along_into_a_salvaged_ledger(path: Path, tmp_path: Path) -> No
     assert money(tmp_path / "new.sqlite") == (100, 0)
 
 
+def test_who_only_looks_keeps_nobody_from_taking_in(path: Path) -> None:
+    """Two may find out at the same time that a process is gone."""
+    with Ledger.open(path) as other:
+        noted(path, "a")
+        lock = path.with_name(f"{path.name}-owners") / notes_beside(path)[0].name.partition("-")[0]
+        lock.touch()  # of a process that was killed, and did not close
+        with lock.open("rb") as looking:
+            fcntl.flock(looking, fcntl.LOCK_SH)
+            (outcome,) = other.apply([Sent(call("a"), 100, (CAP,))])
+        assert isinstance(outcome, Known)
+
+
+def test_the_child_of_a_process_that_has_ended_hides_nothing(path: Path) -> None:
+    """It was forked while the ledger was open, and has the lock's file open as well."""
+    ledger = Ledger.open(path)
+    (ticket,) = sent(ledger, "a")
+    ledger.note(answered("a", ticket))
+    child = os.fork()
+    if not child:
+        signal.pause()
+    try:
+        ledger.close()
+        with Ledger.open(path) as other:
+            assert other.get(call("a").key) is not None
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_what_is_no_note_of_ours_is_left_alone(path: Path) -> None:
+    """Whatever else lies in the folder; and what a newer solon has noted stays for that one."""
+    noted(path, "a", "b")
+    folder = path.with_name(f"{path.name}-owners")
+    newer = Note(1, call("c").key, 1, 1.0, 1.0, '{"said": "in another way"}')
+    (folder / "README").write_text("mine")
+    (folder / f"{'0' * 16}-1").write_bytes(newer.line())
+    (folder / f"{'1' * 16}-1").mkdir()
+    (folder / f"{'2' * 16}-1").symlink_to(folder / "README")
+    os.mkfifo(folder / f"{'3' * 16}-1")
+    others = {"README", *(f"{digit * 16}-1" for digit in "0123")}
+    for _ in range(2):
+        with Ledger.open(path) as ledger:
+            assert {entry.key for entry in ledger.entries()} == {call("a").key, call("b").key}
+            sent(ledger, "c", reserve=0)
+    assert {file.name for file in folder.iterdir()} == others
+    assert (folder / "README").read_text() == "mine"
+    assert list(notes_in((folder / f"{'0' * 16}-1").read_bytes())) == [newer]
+
+
+def test_a_file_that_cannot_be_cleared_away_is_taken_in_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted(path, "a")
+    unlink = Path.unlink
+
+    def refused(self: Path, missing_ok: bool = False) -> None:
+        if "-" in self.name:
+            raise PermissionError(13, "Permission denied")
+        unlink(self, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)
+        for _ in range(2):
+            with Ledger.open(path) as ledger:
+                assert ledger.get(call("a").key) is not None
+    Ledger.open(path).close()
+    assert money(path) == (100, 0)
+    assert files(path) == []
+
+
+def test_nothing_is_noted_once_the_ledger_is_closed(path: Path) -> None:
+    ledger = Ledger.open(path)
+    (ticket,) = sent(ledger, "a")
+    ledger.close()
+    ledger.note(answered("a", ticket))
+    assert files(path) == []
+
+
+def test_a_living_process_keeps_its_call(path: Path) -> None:
+    """Notes beside a restored ledger, in which the same call is under way again, with another ticket."""
+    noted(path, "a")
+    (file,) = notes_beside(path)
+    kept = file.read_bytes()
+    file.unlink()
+    path.unlink()
+    with Ledger.open(path) as living:
+        sent(living, "b", reserve=0)
+        (ticket,) = sent(living, "a")
+        file.write_bytes(kept)
+        Ledger.open(path).close()
+        living.apply([answered("a", ticket)])
+    assert money(path) == (100, 0)
+
+
 numbers = st.integers(min_value=0, max_value=2**63 - 1)
 times = st.floats(min_value=0, max_value=1e11)
 texts = st.text(st.characters(min_codepoint=32, max_codepoint=126))
@@ -349,5 +455,12 @@ def test_notes_that_are_cut_off_anywhere_are_a_beginning_of_them(written: list[N
 
 
 @given(st.binary())
-def test_any_bytes_may_be_read_as_notes(content: bytes) -> None:
+def test_bytes_that_are_no_notes_hold_none(content: bytes) -> None:
     assert list(notes_in(content)) == []
+
+
+@given(notes, st.integers(min_value=0), st.integers(min_value=1, max_value=255))
+def test_a_note_with_a_changed_byte_is_none(note: Note, at: int, by: int) -> None:
+    line = bytearray(note.line())
+    line[1 + at % (len(line) - 1)] ^= by
+    assert list(notes_in(bytes(line))) == []

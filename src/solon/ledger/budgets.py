@@ -60,9 +60,6 @@ class Budgets:
     def no_room(self, budget: Budget, needed: int) -> NoRoom:
         """What to say of a budget in which so much could not be reserved."""
         doubt, left_out = self._in_doubt(budget.name)
-        if doubt and self._take_in():  # what was paid for those calls is known after all
-            self.look_again()
-            doubt, left_out = self._in_doubt(budget.name)
         cap, spent = self._db.execute(
             "SELECT cap_nano_usd, spent_nano_usd FROM budgets WHERE name = ?", (budget.name,)
         ).fetchone()
@@ -74,13 +71,19 @@ class Budgets:
         A look at every open call, so one look is for all of a group.
         """
         if name not in self._doubts:
-            doubt = left_out = 0
-            for owner, doubtful, in_batch, amount in self._db.execute(_OPEN_BY_OWNER, (name,)).fetchall():
-                if doubtful or not self._owners.alive(owner):
-                    doubt += amount
-                    left_out += amount if in_batch and not doubtful else 0
-            self._doubts[name] = doubt, left_out
+            found = self._find_doubts(name)
+            if any(found) and self._take_in():  # what was paid for some of those calls is known after all
+                found = self._find_doubts(name)
+            self._doubts[name] = found
         return self._doubts[name]
+
+    def _find_doubts(self, name: str) -> tuple[int, int]:
+        doubt = left_out = 0
+        for owner, doubtful, in_batch, amount in self._db.execute(_OPEN_BY_OWNER, (name,)).fetchall():
+            if doubtful or not self._owners.alive(owner):
+                doubt += amount
+                left_out += amount if in_batch and not doubtful else 0
+        return doubt, left_out
 
     def forget(self) -> None:
         """What was remembered as written may have been undone."""

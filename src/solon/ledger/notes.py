@@ -1,9 +1,9 @@
 """Replies that have come and are in no transaction yet: noted, so that a killed process does not take them with it.
 
 A reply waits some milliseconds for the group that it is committed with. Whoever kills the process in between would have
-the call asked, and paid, once more. A note is one ``write`` of some hundred bytes into the process's lock file, before
-the slot of the call is free: the operating system keeps what was written, however the process ends. Only the commit
-waits for the disk, so a power cut may still take a note; its call is then in doubt.
+the call asked, and paid, once more. A note is one ``write`` of some hundred bytes into a file beside the process's
+lock, before the slot of the call is free: the operating system keeps what was written, however the process ends. Only
+the commit waits for the disk, so a power cut may still take a note; its call is then in doubt.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from solon.ledger.owners import LockFile, Owners
 from solon.ledger.rows import Answered, Change
 
 SHEET_BYTES = 1 << 18
@@ -53,78 +52,108 @@ def notes_in(content: bytes) -> Iterator[Note]:
             yield Note(int(ticket), key, int(cost), float(sent_at), float(replied_at), text)
 
 
-@dataclass
 class _Sheet:
     """A file of notes.
 
     Attributes:
         size: its bytes.
-        open: how many of its notes are not committed.
+        uncommitted: how many of its notes are not committed.
+        kept: whether a commit of some of them failed: it is left to whoever opens the ledger next.
     """
 
-    lock: LockFile
-    size: int = 0
-    open: int = 0
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = self.uncommitted = 0
+        self.kept = False
+        self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def write(self, line: bytes) -> None:
-        self.size += os.write(self.lock.file, line)
-        self.open += 1
+        self.size += os.write(self._file, line)
+        self.uncommitted += 1
 
     def committed(self) -> None:
-        self.open -= 1
-        if not self.open:
+        self.uncommitted -= 1
+        if not self.uncommitted and not self.kept:
             with suppress(OSError):  # what is committed may be noted, too: it is not taken in twice
-                os.ftruncate(self.lock.file, 0)
+                os.ftruncate(self._file, 0)
                 self.size = 0
+
+    def close(self) -> None:
+        if not self.uncommitted and not self.kept:
+            self.path.unlink(missing_ok=True)
+        os.close(self._file)
 
 
 class Notes:
-    """This process's notes, in its lock file and, when that is long, in a second one. For any thread."""
+    """This process's notes: in a file beside its lock and, while that is long, in a second one. For any thread.
 
-    def __init__(self, owners: Owners) -> None:
-        self._folder = owners.folder
-        self._sheets = [_Sheet(owners.lock)]
+    Args:
+        lock: the path of the process's lock, whose name those of the files begin with.
+    """
+
+    def __init__(self, lock: Path) -> None:
+        self._path = lock
+        self._sheets: list[_Sheet] = []
         self._sheet_of: dict[int, _Sheet] = {}
-        self._lock = threading.Lock()
+        self._made = 0
+        self._is_closed = False
+        self._mutex = threading.Lock()
 
     def note(self, answered: Answered) -> None:
         """Notes a reply that is about to be committed. One without a ticket was not paid for and is not noted.
 
         What cannot be noted, because the disk is full, is not: the commit, which comes next, says so.
         """
-        call, _, text, cost, sent_at, ticket = answered
+        ticket = answered.ticket
         if ticket is None:
             return
-        line = Note(ticket.id, call.key, cost, sent_at, time.time(), text).line()
-        with self._lock:
-            try:
-                sheet = self._sheet()
-                sheet.write(line)
-            except OSError:
-                return
-            self._sheet_of[ticket.id] = sheet
+        note = Note(ticket.id, answered.call.key, answered.cost, answered.sent_at, time.time(), answered.text)
+        with self._mutex:
+            if not self._is_closed:
+                with suppress(OSError):
+                    sheet = self._sheet()
+                    sheet.write(note.line())
+                    self._sheet_of[ticket.id] = sheet
 
     def _sheet(self) -> _Sheet:
-        """Where the next note goes: where the file is long, into the other one, once that has been emptied."""
-        sheet = self._sheets[-1]
-        if sheet.size > SHEET_BYTES:
-            if len(self._sheets) == 1:
-                self._sheets.append(_Sheet(LockFile(self._folder)))
-            elif not self._sheets[0].open:
-                self._sheets.reverse()
-        return self._sheets[-1]
+        """Where the next note goes: the file that the last went into, while that is short, or else the other one."""
+        in_use = [sheet for sheet in self._sheets if not sheet.kept]
+        if in_use and in_use[-1].size <= SHEET_BYTES:
+            return in_use[-1]
+        if len(in_use) < 2:
+            with suppress(OSError):
+                self._made += 1
+                self._sheets.append(_Sheet(self._path.with_name(f"{self._path.name}-{self._made}")))
+                return self._sheets[-1]
+        if not in_use[0].uncommitted:
+            self._sheets.remove(in_use[0])
+            self._sheets.append(in_use[0])
+            return in_use[0]
+        return in_use[-1]
 
     def committed(self, changes: Sequence[Change]) -> None:
         """These changes are in the ledger; notes of them are needed no more."""
-        with self._lock:
-            for change in changes:
-                if isinstance(change, Answered) and change.ticket is not None:
-                    sheet = self._sheet_of.pop(change.ticket.id, None)
-                    if sheet is not None:
-                        sheet.committed()
+        with self._mutex:
+            for sheet in self._sheets_of(changes):
+                sheet.committed()
+
+    def failed(self, changes: Sequence[Change]) -> None:
+        """These changes could not be written: notes of them are kept for whoever opens the ledger next."""
+        with self._mutex:
+            for sheet in self._sheets_of(changes):
+                sheet.kept = True
+
+    def _sheets_of(self, changes: Sequence[Change]) -> Iterator[_Sheet]:
+        for change in changes:
+            if isinstance(change, Answered) and change.ticket is not None:
+                sheet = self._sheet_of.pop(change.ticket.id, None)
+                if sheet is not None:
+                    yield sheet
 
     def close(self) -> None:
-        """Lets the files go. Those with notes that were not committed stay, for whoever opens the ledger next."""
-        with self._lock:
+        """Closes the files. Those with notes that were not committed stay, for whoever opens the ledger next."""
+        with self._mutex:
+            self._is_closed = True
             for sheet in self._sheets:
-                sheet.lock.release()
+                sheet.close()
+            self._sheets.clear()

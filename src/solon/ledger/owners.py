@@ -1,20 +1,25 @@
 """Who is alive: every process that has a ledger open holds a lock on a small file beside it.
 
 The operating system lets the lock go when the process ends, however it ends; so "can I lock it?" answers "is it gone?"
-without process numbers, which are used again and mean nothing in another container. What such a file holds are notes
-(``solon.ledger.notes``): replies that a process which was killed could not write into the ledger any more.
+without process numbers, which are used again and mean nothing in another container. Files whose names begin with the
+process's are its notes (``solon.ledger.notes``): replies that it could not write into the ledger before it was killed.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from solon.ledger.log import beside
+
+_OURS = re.compile("[0-9a-f]{16}(-[0-9]+)?")
+"""A lock, or the notes that belong to it."""
 
 
 def owners_of(ledger: Path) -> Path:
@@ -24,64 +29,35 @@ def owners_of(ledger: Path) -> Path:
 
 def anybody_has(ledger: Path) -> bool:
     """Whether a process that is alive has the ledger open, as far as solon's locks tell. Changes nothing."""
-    folder = owners_of(ledger)
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        try:
-            lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(lock)
+    for path, _ in _files(owners_of(ledger)):
+        with _free(path) as file:
+            if file is None and path.exists():
+                return True
     return False
 
 
-def copy_notes(ledger: Path, to: Path) -> None:
-    """Lays what processes that are gone have noted beside another ledger, whose next process takes it in."""
-    folder = owners_of(ledger)
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_file() and path.stat().st_size:
+def copy_notes(ledger: Path, to: Path) -> bool:
+    """Lays what processes that are gone have noted beside another ledger, to be taken in; whether there was any."""
+    copied = False
+    for path, size in _files(owners_of(ledger)):
+        if size:
             owners_of(to).mkdir(mode=0o700, exist_ok=True)
             copy = owners_of(to) / path.name
             copy.touch(mode=0o600)
             copy.write_bytes(path.read_bytes())
+            copied = True
+    return copied
 
 
-class LockFile:
-    """A new file in that folder, locked as long as this process lives. It may be written to.
-
-    Attributes:
-        path: it.
-        file: its descriptor.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        while not self._is_taken(folder / secrets.token_hex(8)):
-            pass
-
-    def _is_taken(self, path: Path) -> bool:
-        self.path = path
-        self.file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        # between its making and its locking, another process may take the file for a dead one's
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(self.file).st_ino == path.stat().st_ino:
-                return True
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        os.close(self.file)
-        return False
-
-    def release(self) -> None:
-        """Lets the lock go. A file that holds something stays, for whoever opens the ledger next."""
-        if self.file >= 0:
-            if not os.fstat(self.file).st_size:
-                self.path.unlink(missing_ok=True)
-            os.close(self.file)
-            self.file = -1
+def _files(folder: Path) -> list[tuple[Path, int]]:
+    """Locks and notes with their sizes, a lock after the notes that belong to it. Nothing else that lies there."""
+    found = []
+    for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():
+        with suppress(FileNotFoundError):
+            about = path.lstat()
+            if _OURS.fullmatch(path.name) and stat.S_ISREG(about.st_mode):
+                found.append((path, about.st_size))
+    return found
 
 
 class Owners:
@@ -89,50 +65,79 @@ class Owners:
 
     Attributes:
         folder: it.
-        lock: of this process.
-        me: the name by which others know this process.
+        me: the name by which others know this process, which is that of its lock file.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(mode=0o700, exist_ok=True)
-        self.lock = LockFile(folder)
-        self.me = self.lock.path.name
+        self.me = ""
+        self._lock = -1
+        while self._lock < 0:
+            self._lock = self._take(secrets.token_hex(8))
+
+    def _take(self, name: str) -> int:
+        path = self.folder / name
+        lock = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            # between its making and its locking, another process may take the file for a dead one's
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock).st_ino == path.stat().st_ino:
+                self.me = name
+                return lock
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+        return -1
 
     def alive(self, owner: str) -> bool:
-        """Whether the process of that name is there; this one is, nobody is not. Clears away what a dead one left."""
+        """Whether the process of that name is there; this one is, nobody is not."""
         if owner == self.me:
             return True
         if not owner:
             return False
         path = self.folder / owner
-        with _locked(path) as file:
-            if file is not None and not os.fstat(file).st_size:
-                path.unlink(missing_ok=True)
+        with _free(path) as file:
             return file is None and path.exists()
 
-    def left(self) -> Iterator[tuple[Path, bytes]]:
-        """The files of dead processes that hold something, and what. Clears away those that hold nothing."""
-        for path in sorted(self.folder.iterdir()):
-            with _locked(path) as file:
-                if file is None:
+    def left(self) -> list[Path]:
+        """The notes of processes that are gone. Clears away their locks, and whatever else holds nothing."""
+        notes = []
+        for path, size in _files(self.folder):
+            with suppress(OSError):  # what cannot be looked at is another user's
+                if self.alive(path.name.partition("-")[0]):
                     continue
-                if size := os.fstat(file).st_size:
-                    yield path, os.pread(file, size, 0)
+                if size:
+                    notes.append(path)
                 else:
                     path.unlink(missing_ok=True)
+        return notes
+
+    def leave(self) -> None:
+        """Lets this process's lock go."""
+        if self._lock >= 0:
+            (self.folder / self.me).unlink(missing_ok=True)
+            fcntl.flock(self._lock, fcntl.LOCK_UN)  # a child that was forked may have the file open, too
+            os.close(self._lock)
+            self._lock = -1
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int | None]:
-    """A file whose process is gone, locked for the moment; ``None`` when it is alive, or the file is not there."""
+def _free(path: Path) -> Iterator[int | None]:
+    """A file whose process is gone, open for reading and locked for the moment, beside others who look at it as well.
+
+    ``None`` when the process is alive, or the file is not there.
+    """
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         yield None
         return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         yield None
     else:

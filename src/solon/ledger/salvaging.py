@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +15,12 @@ from solon.errors import DataError, StorageError
 from solon.ledger.checksums import checksum
 from solon.ledger.finding import Finds, call_is_sound, count, find, replies
 from solon.ledger.log import SIZES, beside
-from solon.ledger.owners import anybody_has, copy_notes
+from solon.ledger.owners import anybody_has, copy_notes, owners_of
 from solon.ledger.pages import Pages
 from solon.ledger.rows import NANO, UNKNOWN
 from solon.ledger.schema import PAGE_BYTES, VERSION, connect, make_folders, make_private, prepare, storage
 from solon.ledger.seal import is_log_alone
+from solon.ledger.store import Ledger
 
 _FIRST_PAGE_BYTES = 4096  # of the ledgers of solon's first versions
 _VERSIONS = 1000  # no schema has such a number: it is damaged
@@ -85,7 +86,10 @@ def salvage(damaged: Path, to: Path) -> Salvaged:
         done = _write(connection, pages, finds)
         if not (done.replies.saved or done.models.saved or done.calls.saved or done.batches.saved):
             raise StorageError(f"nothing in {damaged} is sound, or it never was a ledger: it is left as it is")
-    copy_notes(damaged, to)
+    if copy_notes(damaged, to):
+        Ledger.open(to).close()  # which takes them in
+        with suppress(OSError):
+            owners_of(to).rmdir()
     return done
 
 

@@ -35,7 +35,7 @@ class Ledger:
         self.path = path
         self._writing, self._reading, self._owners = writer, reader, owners
         self._writer = Writer(writer, owners)
-        self._notes = Notes(owners)
+        self._notes = Notes(owners.folder / owners.me)
         self._lock = threading.Lock()
         self._sound = True
 
@@ -74,7 +74,7 @@ class Ledger:
                 writer.close()
                 raise
         try:
-            ledger._take_in()
+            ledger._take_in_notes()
         except BaseException:
             ledger.close()
             raise
@@ -86,6 +86,7 @@ class Ledger:
             self._reading.close()
             self._writing.close()
             self._notes.close()
+            self._owners.leave()
             if self._sound:
                 seal(self.path)
 
@@ -112,7 +113,7 @@ class Ledger:
 
     def in_doubt(self, *, run: str | None = None) -> list[Doubt]:
         """The calls that were sent and of which nobody knows how they ended, oldest first."""
-        self._take_in()
+        self._take_in_notes()
         with self._storage(_SAFE):
             return reading.in_doubt(self._reading, self._owners, run)
 
@@ -154,7 +155,11 @@ class Ledger:
             StorageError: nothing of it was written.
         """
         with self._lock, self._storage(f"{_SAFE}; the last {len(changes)} could not be recorded"):
-            outcomes = self._writer.apply(changes)
+            try:
+                outcomes = self._writer.apply(changes)
+            except BaseException:
+                self._notes.failed(changes)
+                raise
             self._notes.committed(changes)
         return outcomes
 
@@ -165,10 +170,18 @@ class Ledger:
         """
         self._notes.note(answered)
 
-    def _take_in(self) -> None:
-        """Writes what was noted by processes that are gone."""
-        with self._lock, self._storage(_SAFE):
-            self._writer.take_in()
+    def _take_in_notes(self) -> None:
+        """Writes what was noted by processes that are gone.
+
+        What cannot be written now, because the disk is full, say, stays noted: whoever sends such a call takes it in
+        before, or is told why that cannot be done.
+        """
+        try:
+            with self._lock, self._storage(_SAFE):
+                self._writer.take_in_notes()
+        except StorageError as error:
+            if is_damage(error.__cause__):
+                raise
 
     @contextmanager
     def _storage(self, safe: str) -> Iterator[None]:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import assert_never
 
@@ -16,7 +16,7 @@ from solon.ledger.checksums import checksum
 from solon.ledger.groups import Groups, Single
 from solon.ledger.notes import Note, notes_in
 from solon.ledger.owners import Owners
-from solon.ledger.reading import find, reply_of
+from solon.ledger.reading import find
 from solon.ledger.rows import (
     UNKNOWN,
     Answered,
@@ -52,9 +52,10 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.desc
 
 _NOTED = """
 SELECT id, model, run, stage, request, reserved_nano_usd, budgets FROM sent
-WHERE key = :key AND (id = :id OR NOT EXISTS (SELECT 1 FROM replies WHERE key = :key)) ORDER BY id = :id DESC, id DESC
+WHERE key = :key AND (id = :id OR owner = '' AND batch IS NULL AND key NOT IN (SELECT key FROM replies))
+ORDER BY id = :id DESC, id DESC
 """
-"""The call that a note answers. A salvaged ledger counts its calls anew, so there it is the last one of the key."""
+"""The call that a note answers. A salvaged ledger counts its calls anew and has no owners: there it is the last one."""
 
 _BEFORE = """
 SELECT s.owner, s.doubtful, b.label FROM sent s LEFT JOIN batches b ON b.id = s.batch WHERE s.key = ?
@@ -68,7 +69,7 @@ class Writer:
         self._db = connection
         self._owners = owners
         self._models: dict[str, str] = {}
-        self._taken_in: set[Path] = set()
+        self._taken_in: dict[Path, bool] = {}  # in this transaction; whether all of it could be read
         self._budgets = Budgets(connection, owners, self._take_in)
         self._groups = Groups(connection, owners, self._budgets, self.model, self._take_in)
         self._batches = BatchWriter(connection, owners, self.send, self.settle, self.model)
@@ -78,9 +79,9 @@ class Writer:
         with self._transaction():
             return self._apply_all(changes)
 
-    def take_in(self) -> None:
-        """Writes the replies that processes have noted which were killed before they could."""
-        if any(True for _ in self._owners.left()):
+    def take_in_notes(self) -> None:
+        """Writes the replies that processes have noted which ended before they could."""
+        if self._owners.left():
             with self._transaction():
                 self._take_in()
 
@@ -99,29 +100,34 @@ class Writer:
                 self._db.execute("ROLLBACK")
             raise
         while self._taken_in:
-            self._taken_in.pop().unlink(missing_ok=True)
+            path, wholly = self._taken_in.popitem()
+            with suppress(OSError):  # taken in once more, it changes nothing
+                if wholly:
+                    path.unlink(missing_ok=True)
 
     def _take_in(self) -> bool:
         """The same within a transaction; whether there was anything. Whoever finds a call's process gone asks."""
-        found = False
-        for path, content in self._owners.left():
-            if path not in self._taken_in:
-                self._taken_in.add(path)
-                found = True
-                for note in notes_in(content):
-                    self._write_noted(note)
-        return found
+        new = [path for path in self._owners.left() if path not in self._taken_in]
+        for path in new:
+            with suppress(FileNotFoundError):  # another process was quicker
+                read = [self._write_noted(note) for note in notes_in(path.read_bytes())]
+                self._taken_in[path] = all(read)
+        return bool(new)
 
-    def _write_noted(self, note: Note) -> None:
+    def _write_noted(self, note: Note) -> bool:
+        """Whether the note is needed no more. A newer solon may have written what this one cannot read."""
+        try:
+            usage = json.loads(note.text)["usage"]
+            tokens = (usage["input_tokens"], usage["output_tokens"], usage["cached_tokens"])
+        except (ValueError, KeyError, TypeError):
+            return False
         row = self._db.execute(_NOTED, {"key": note.key, "id": note.ticket}).fetchone()
-        if row is None:
-            return  # it was committed
-        id_, *about, reserved, budgets = row
-        usage = reply_of(note.text).usage
-        self.settle(Ticket(id_, reserved, tuple(json.loads(budgets))), spent=note.cost)
-        tokens = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-        given = (note.key, *about, note.text, *tokens, note.cost, note.sent_at, note.replied_at)
-        self._db.execute(_ANSWER, (*given, checksum(given)))
+        if row is not None:  # not committed
+            id_, *about, reserved, budgets = row
+            self.settle(Ticket(id_, reserved, tuple(json.loads(budgets))), spent=note.cost)
+            given = (note.key, *about, note.text, *tokens, note.cost, note.sent_at, note.replied_at)
+            self._db.execute(_ANSWER, (*given, checksum(given)))
+        return True
 
     def _apply_all(self, changes: Sequence[Change]) -> list[Outcome]:
         singles = [change for change in changes if isinstance(change, Single)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +14,7 @@ from pydantic import PrivateAttr
 from solon.data.records import Message, Usage
 from solon.errors import BudgetReached, InputError, MissingExtra, ModelRejected, PromptTooLong, StorageError
 from solon.ledger import Ledger
+from solon.ledger.notes import notes_in
 from solon.models.base import ChatModel, Price, Reply, Request
 from solon.models.scripted import Scripted
 from solon.stream import Event, Retries, Stream, ask
@@ -69,6 +72,30 @@ async def test_a_task_sends_one_request_after_the_other_and_none_outlives_the_ca
             assert 1 <= len(senders) <= 8
             await asyncio.sleep(0)
             assert all(sender is not None and sender.done() for sender in senders)
+
+
+async def test_a_reply_is_noted_before_its_slot_sends_the_next_request(tmp_path: Path):
+    """So whoever kills the process, at any moment, has at most as many calls asked again as there are slots."""
+    begun = 0
+    under_way: list[int] = []
+
+    class Counting(Slow):
+        async def complete(self, request: Request) -> Reply:
+            nonlocal begun
+            begun += 1
+            files = (tmp_path / "l.sqlite-owners").glob("*-*")
+            safe = {note.key for file in files for note in notes_in(file.read_bytes())}
+            with closing(sqlite3.connect(tmp_path / "l.sqlite")) as recorded:
+                safe.update(key for (key,) in recorded.execute("SELECT key FROM replies"))
+            under_way.append(begun - len(safe))
+            return Reply(text="yes")
+
+    model = Counting()
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        async with Stream(ledger, run="r", stage="s"):
+            await asyncio.gather(*(ask(model, request(str(number))) for number in range(60)))
+    assert begun == 60
+    assert max(under_way) <= 8
 
 
 async def test_no_task_waits_on_when_the_last_call_is_answered_by_another_process(tmp_path: Path):
