@@ -9,8 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -18,8 +20,9 @@ from hypothesis import strategies as st
 
 from solon.data.records import Message, Usage
 from solon.errors import StorageError
-from solon.ledger import Answered, Budget, Call, Elsewhere, Known, Ledger, NoRoom, Sent, Ticket
+from solon.ledger import Answered, Budget, Call, Elsewhere, Known, Ledger, NoRoom, Sent, Ticket, owners
 from solon.ledger.notes import SHEET_BYTES, Note, notes_in
+from solon.ledger.owners import Owners, owners_of
 from solon.ledger.salvaging import salvage
 from solon.ledger.writing import Writer
 from solon.models.base import Reply, Request
@@ -381,9 +384,10 @@ def test_what_is_no_note_of_ours_is_left_alone(path: Path) -> None:
     """Whatever else lies in the folder; and what a newer solon has noted stays for that one."""
     noted(path, "a", "b")
     folder = path.with_name(f"{path.name}-owners")
-    newer = Note(1, call("c").key, 1, 1.0, 1.0, '{"said": "in another way"}')
+    newer = Note(1, call("c").key, 1, 1.0, 1.0, '{"said": "in another way"}').line()
+    newer += b"\n%08x v2 of it" % crc32(b"v2 of it")
     (folder / "README").write_text("mine")
-    (folder / f"{'0' * 16}-1").write_bytes(newer.line())
+    (folder / f"{'0' * 16}-1").write_bytes(newer)
     (folder / f"{'1' * 16}-1").mkdir()
     (folder / f"{'2' * 16}-1").symlink_to(folder / "README")
     os.mkfifo(folder / f"{'3' * 16}-1")
@@ -394,7 +398,7 @@ def test_what_is_no_note_of_ours_is_left_alone(path: Path) -> None:
             sent(ledger, "c", reserve=0)
     assert {file.name for file in folder.iterdir()} == others
     assert (folder / "README").read_text() == "mine"
-    assert list(notes_in((folder / f"{'0' * 16}-1").read_bytes())) == [newer]
+    assert (folder / f"{'0' * 16}-1").read_bytes() == newer
 
 
 def test_a_file_that_cannot_be_cleared_away_is_taken_in_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,6 +420,80 @@ def test_a_file_that_cannot_be_cleared_away_is_taken_in_once(path: Path, monkeyp
     assert files(path) == []
 
 
+def test_a_reply_that_cannot_be_noted_is_committed_all_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file descriptor is left for the first file of notes, and then there is one for a second, and none again."""
+    opened = os.open
+
+    def refused(file: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_APPEND:
+            raise OSError(24, "Too many open files")
+        return opened(file, flags, mode)
+
+    with Ledger.open(path) as ledger:
+        tickets = sent(ledger, *"abcd", reserve=0)
+        each = [answered(text, ticket, "x" * SHEET_BYTES) for text, ticket in zip("abcd", tickets, strict=True)]
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", refused)
+            ledger.note(each[0])
+            ledger.apply(each[:1])
+        ledger.note(each[1])
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", refused)
+            ledger.note(each[2])
+        assert len(notes_beside(path)) == 1
+        ledger.apply(each[1:2])
+        assert ledger.get(call("b").key) is not None
+    with Ledger.open(path) as ledger:
+        assert [doubt.key for doubt in ledger.in_doubt()] == [call("d").key]
+
+
+def test_a_process_that_begins_keeps_its_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever clears a lock away holds it: one that is made at that moment cannot be locked, and another is made."""
+    with Ledger.open(path):
+        pass
+    looking = Owners(owners_of(path))
+    made = looking.folder / ("0" * 16)
+    made.touch()
+    unlink = Path.unlink
+    tried: list[Path] = []
+
+    def locking(self: Path, missing_ok: bool = False) -> None:
+        tried.append(self)
+        with self.open("rb") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unlink(self, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", locking)
+        looking.left()
+    assert tried == [made]
+    looking.leave()
+
+
+def test_what_was_noted_last_is_seen(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process notes into its empty file, and is killed, between two looks of one that takes in."""
+    with Ledger.open(path) as other:
+        one = Ledger.open(path)
+        first, second = sent(one, "a", "b", reserve=0)
+        one.note(answered("a", first))
+        one.apply([answered("a", first)])
+        free = owners._free
+        looks: list[Path] = []
+
+        @contextmanager
+        def late(file: Path) -> Iterator[int | None]:
+            looks.append(file)
+            if len(looks) == 1:
+                one.note(answered("b", second))
+                one.close()
+            with free(file) as lock:
+                yield lock
+
+        monkeypatch.setattr(owners, "_free", late)
+        assert other.in_doubt() == []
+        assert other.get(call("b").key) is not None
+
+
 def test_nothing_is_noted_once_the_ledger_is_closed(path: Path) -> None:
     ledger = Ledger.open(path)
     (ticket,) = sent(ledger, "a")
@@ -424,18 +502,21 @@ def test_nothing_is_noted_once_the_ledger_is_closed(path: Path) -> None:
     assert files(path) == []
 
 
-def test_a_living_process_keeps_its_call(path: Path) -> None:
-    """Notes beside a restored ledger, in which the same call is under way again, with another ticket."""
+@pytest.mark.parametrize("other_number", [False, True])
+def test_a_living_process_keeps_its_call(other_number: bool, path: Path) -> None:
+    """Notes beside a restored ledger, in which the same call is under way again, with the same ticket or another."""
     noted(path, "a")
     (file,) = notes_beside(path)
     kept = file.read_bytes()
     file.unlink()
     path.unlink()
     with Ledger.open(path) as living:
-        sent(living, "b", reserve=0)
+        if other_number:
+            sent(living, "b", reserve=0)
         (ticket,) = sent(living, "a")
         file.write_bytes(kept)
         Ledger.open(path).close()
+        assert living.get(call("a").key) is None
         living.apply([answered("a", ticket)])
     assert money(path) == (100, 0)
 

@@ -43,13 +43,23 @@ class Note(NamedTuple):
         return b"\n%08x %b" % (crc32(content), content)
 
 
-def notes_in(content: bytes) -> Iterator[Note]:
-    """Those that are whole: of one that a disk took only half of, or lost, nothing is believed."""
+def notes_in(content: bytes) -> Iterator[Note | None]:
+    """Those that are whole: of one that a disk took only half of, or lost, nothing is believed.
+
+    ``None`` for one that a newer solon has written in another way.
+    """
     for line in content.split(b"\n"):
         sum_, _, written = line.partition(b" ")
-        if sum_ == b"%08x" % crc32(written) and written.count(b" ") >= _PARTS - 1:
-            ticket, key, cost, sent_at, replied_at, text = written.decode("ascii").split(" ", _PARTS - 1)
-            yield Note(int(ticket), key, int(cost), float(sent_at), float(replied_at), text)
+        if sum_ == b"%08x" % crc32(written):
+            yield _read(written)
+
+
+def _read(written: bytes) -> Note | None:
+    try:
+        ticket, key, cost, sent_at, replied_at, text = written.decode("ascii").split(" ", _PARTS - 1)
+        return Note(int(ticket), key, int(cost), float(sent_at), float(replied_at), text)
+    except ValueError:
+        return None
 
 
 class _Sheet:
@@ -80,12 +90,15 @@ class _Sheet:
 
     def close(self) -> None:
         if not self.uncommitted and not self.kept:
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.unlink()
         os.close(self._file)
 
 
 class Notes:
     """This process's notes: in a file beside its lock and, while that is long, in a second one. For any thread.
+
+    There is one more for each group whose commit failed.
 
     Args:
         lock: the path of the process's lock, whose name those of the files begin with.
@@ -102,7 +115,7 @@ class Notes:
     def note(self, answered: Answered) -> None:
         """Notes a reply that is about to be committed. One without a ticket was not paid for and is not noted.
 
-        What cannot be noted, because the disk is full, is not: the commit, which comes next, says so.
+        What cannot be noted, because the disk is full, say, is committed as if there were no notes.
         """
         ticket = answered.ticket
         if ticket is None:
@@ -121,10 +134,14 @@ class Notes:
         if in_use and in_use[-1].size <= SHEET_BYTES:
             return in_use[-1]
         if len(in_use) < 2:
-            with suppress(OSError):
-                self._made += 1
+            self._made += 1
+            try:
                 self._sheets.append(_Sheet(self._path.with_name(f"{self._path.name}-{self._made}")))
-                return self._sheets[-1]
+            except OSError:
+                if not in_use:
+                    raise
+                return in_use[0]
+            return self._sheets[-1]
         if not in_use[0].uncommitted:
             self._sheets.remove(in_use[0])
             self._sheets.append(in_use[0])

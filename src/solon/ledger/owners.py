@@ -11,7 +11,6 @@ import fcntl
 import os
 import re
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,7 +28,7 @@ def owners_of(ledger: Path) -> Path:
 
 def anybody_has(ledger: Path) -> bool:
     """Whether a process that is alive has the ledger open, as far as solon's locks tell. Changes nothing."""
-    for path, _ in _files(owners_of(ledger)):
+    for path in _files(owners_of(ledger)):
         with _free(path) as file:
             if file is None and path.exists():
                 return True
@@ -39,25 +38,25 @@ def anybody_has(ledger: Path) -> bool:
 def copy_notes(ledger: Path, to: Path) -> bool:
     """Lays what processes that are gone have noted beside another ledger, to be taken in; whether there was any."""
     copied = False
-    for path, size in _files(owners_of(ledger)):
-        if size:
+    for path in _files(owners_of(ledger)):
+        if content := path.read_bytes():
             owners_of(to).mkdir(mode=0o700, exist_ok=True)
             copy = owners_of(to) / path.name
             copy.touch(mode=0o600)
-            copy.write_bytes(path.read_bytes())
+            copy.write_bytes(content)
             copied = True
     return copied
 
 
-def _files(folder: Path) -> list[tuple[Path, int]]:
-    """Locks and notes with their sizes, a lock after the notes that belong to it. Nothing else that lies there."""
-    found = []
-    for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():
-        with suppress(FileNotFoundError):
-            about = path.lstat()
-            if _OURS.fullmatch(path.name) and stat.S_ISREG(about.st_mode):
-                found.append((path, about.st_size))
-    return found
+def owner_of(notes: Path) -> str:
+    """The process that a file of notes belongs to; of a lock, its own."""
+    return notes.name.partition("-")[0]
+
+
+def _files(folder: Path) -> list[Path]:
+    """Locks and notes, a lock after the notes that belong to it. Nothing else that lies there."""
+    found = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ()
+    return [path for path in found if _OURS.fullmatch(path.name) and path.is_file() and not path.is_symlink()]
 
 
 class Owners:
@@ -80,7 +79,7 @@ class Owners:
         path = self.folder / name
         lock = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            # between its making and its locking, another process may take the file for a dead one's
+            # until it is locked, another process may take the file for a dead one's
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(lock).st_ino == path.stat().st_ino:
                 self.me = name
@@ -104,16 +103,20 @@ class Owners:
             return file is None and path.exists()
 
     def left(self) -> list[Path]:
-        """The notes of processes that are gone. Clears away their locks, and whatever else holds nothing."""
+        """The notes of processes that are gone. Clears away their locks, and notes that hold nothing."""
         notes = []
-        for path, size in _files(self.folder):
-            with suppress(OSError):  # what cannot be looked at is another user's
-                if self.alive(path.name.partition("-")[0]):
+        for path in _files(self.folder):
+            owner = self.folder / owner_of(path)
+            if owner.name == self.me:
+                continue
+            # looked at and cleared away while the lock is held: until then, its process may write, or be about to begin
+            with suppress(OSError), _free(owner) as lock:  # what cannot be looked at is another user's
+                if lock is None and owner.exists():
                     continue
-                if size:
+                if path.stat().st_size:
                     notes.append(path)
                 else:
-                    path.unlink(missing_ok=True)
+                    path.unlink()
         return notes
 
     def leave(self) -> None:

@@ -68,6 +68,8 @@ class Salvaged:
 def salvage(damaged: Path, to: Path) -> Salvaged:
     """Writes what is sound of the ledger ``damaged``, with the log beside it, into the new ledger ``to``.
 
+    Replies that a killed process had noted beside it are taken in as well. They are counted among the calls.
+
     Raises:
         DataError: ``damaged`` is not there, or ``to`` is there already.
         StorageError: a process has it open, it is of a newer solon or somebody else's, or nothing in it is sound.
@@ -86,7 +88,9 @@ def salvage(damaged: Path, to: Path) -> Salvaged:
         done = _write(connection, pages, finds)
         if not (done.replies.saved or done.models.saved or done.calls.saved or done.batches.saved):
             raise StorageError(f"nothing in {damaged} is sound, or it never was a ledger: it is left as it is")
-    if copy_notes(damaged, to):
+    with storage(to, "What is sound was salvaged into it; replies that wait beside the damaged one were not"):
+        noted = copy_notes(damaged, to)
+    if noted:
         Ledger.open(to).close()  # which takes them in
         with suppress(OSError):
             owners_of(to).rmdir()

@@ -180,9 +180,11 @@ def inspect(path: Path, *, sealed: bool) -> None:
     if not anybody_has(path) and is_broken(path) and not anybody_has(path):
         raise StorageError(f"ledger {path} {damaged(path)} (a change in its log is not what was written)")
     with closing(_reading(path)) as connection:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        connection.execute("BEGIN")  # all of one moment: another process may be making it
         (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
         version = _version(connection)
+        connection.execute("COMMIT")
         if application != APPLICATION_ID and tables:
             raise StorageError(f"{path} is a SQLite file, and not a ledger of solon: name another file")
         _refuse_newer(path, version)

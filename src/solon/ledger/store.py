@@ -112,13 +112,16 @@ class Ledger:
             yield from reading.entries(self._reading, run, stage)
 
     def in_doubt(self, *, run: str | None = None) -> list[Doubt]:
-        """The calls that were sent and of which nobody knows how they ended, oldest first."""
+        """The calls that were sent and of which nobody knows how they ended, oldest first.
+
+        What processes have noted that were killed is taken in before, for which the ledger has to be free to write to.
+        """
         self._take_in_notes()
         with self._storage(_SAFE):
             return reading.in_doubt(self._reading, self._owners, run)
 
     def summary(self, *, run: str | None = None) -> list[Total]:
-        """What each model was paid, by the model's name, in alphabetical order."""
+        """What each model was paid, by the model's name, in alphabetical order. As ``in_doubt``."""
         doubts = self.in_doubt(run=run)
         with self._storage(_SAFE):
             return reading.totals(self._reading, doubts, run)

@@ -15,7 +15,7 @@ from solon.ledger.budgets import Budgets
 from solon.ledger.checksums import checksum
 from solon.ledger.groups import Groups, Single
 from solon.ledger.notes import Note, notes_in
-from solon.ledger.owners import Owners
+from solon.ledger.owners import Owners, owner_of
 from solon.ledger.reading import find
 from solon.ledger.rows import (
     UNKNOWN,
@@ -52,8 +52,9 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.desc
 
 _NOTED = """
 SELECT id, model, run, stage, request, reserved_nano_usd, budgets FROM sent
-WHERE key = :key AND (id = :id OR owner = '' AND batch IS NULL AND key NOT IN (SELECT key FROM replies))
-ORDER BY id = :id DESC, id DESC
+WHERE key = :key
+AND (id = :id AND owner = :owner OR owner = '' AND batch IS NULL AND key NOT IN (SELECT key FROM replies))
+ORDER BY id DESC
 """
 """The call that a note answers. A salvaged ledger counts its calls anew and has no owners: there it is the last one."""
 
@@ -110,18 +111,20 @@ class Writer:
         new = [path for path in self._owners.left() if path not in self._taken_in]
         for path in new:
             with suppress(FileNotFoundError):  # another process was quicker
-                read = [self._write_noted(note) for note in notes_in(path.read_bytes())]
+                read = [self._write_noted(note, owner_of(path)) for note in notes_in(path.read_bytes())]
                 self._taken_in[path] = all(read)
         return bool(new)
 
-    def _write_noted(self, note: Note) -> bool:
+    def _write_noted(self, note: Note | None, owner: str) -> bool:
         """Whether the note is needed no more. A newer solon may have written what this one cannot read."""
+        if note is None:
+            return False
         try:
             usage = json.loads(note.text)["usage"]
             tokens = (usage["input_tokens"], usage["output_tokens"], usage["cached_tokens"])
         except (ValueError, KeyError, TypeError):
             return False
-        row = self._db.execute(_NOTED, {"key": note.key, "id": note.ticket}).fetchone()
+        row = self._db.execute(_NOTED, {"key": note.key, "id": note.ticket, "owner": owner}).fetchone()
         if row is not None:  # not committed
             id_, *about, reserved, budgets = row
             self.settle(Ticket(id_, reserved, tuple(json.loads(budgets))), spent=note.cost)
@@ -162,7 +165,7 @@ class Writer:
         before = self._db.execute(_BEFORE, (call.key,)).fetchall()
         if any(not doubtful and self._owners.alive(owner) for owner, doubtful, _ in before):
             return Elsewhere()
-        if before and self._take_in():
+        if any(label is None for _, _, label in before) and self._take_in():  # replies to a batch are not noted
             return self.send(sent, batch)
         if batch is not None:
             for _, doubtful, label in before:
