@@ -44,7 +44,8 @@ class Interrupts:
         """The handler of them all.
 
         Raises:
-            KeyboardInterrupt: where no loop is at work that can be told to stop, and from the second signal on.
+            KeyboardInterrupt: where no loop is at work that can be told to stop; from the second signal on also where
+                one is, from the loop itself.
         """
         self.by = self.by or signal.Signals(number)
         self.times += 1
@@ -57,7 +58,8 @@ class Interrupts:
             latest = threading.Timer(NOW_S, self._gone)
             latest.daemon = True
             latest.start()
-        raise KeyboardInterrupt
+        if self.times == 1 or not loops.break_off():
+            raise KeyboardInterrupt
 
     def _gone(self) -> None:
         _say(f"solon: ended; {BROKEN_OFF}\n".encode())

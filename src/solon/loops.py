@@ -81,6 +81,23 @@ def stop_at_work() -> bool:
     return True
 
 
+def break_off() -> bool:
+    """Ends the loop that runs in this thread by ``KeyboardInterrupt``; whether there is one.
+
+    Raised in the midst of a task, the task might first wait for others to end.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    loop.call_soon_threadsafe(_interrupted)  # threadsafe: it wakes the loop
+    return True
+
+
+def _interrupted() -> None:
+    raise KeyboardInterrupt
+
+
 def work_again() -> None:
     """The main thread may run loops again."""
     _at_front.asked = False

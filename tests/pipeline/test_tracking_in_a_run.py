@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,11 +46,38 @@ track:
   - {kind: mlflow, uri: mlruns, experiment: e}
   - {kind: trackio, project: p}
 """
+LOGGED = '''
+from typing import ClassVar
+from solon.errors import TrainingError
+from solon.plugins import Checkpoint, Job, Preference, Record, Trainer, read_rows
+
+class Logged(Trainer):
+    """Ends after its last step, and has only its checkpoint to write when it goes on."""
+    kind: ClassVar[str] = "logged"
+    consumes: ClassVar[type[Record]] = Preference
+
+    def train(self, job: Job) -> Checkpoint:
+        rows = read_rows(job.dataset, self.consumes, trainer=self.kind)
+        if not (job.kept / "done").exists():
+            job.report(1, 2, {"loss": 0.5})
+            job.report(2, 2, {"loss": 0.25})
+            (job.kept / "done").touch()
+            raise TrainingError("killed, say")
+        job.go_on_from(2)
+        (job.out / "count.txt").write_text("2")
+        return Checkpoint(path=".", base_model="policy", form="full", trainer=self.kind, dataset=rows.id)
+'''
 Curve = dict[str, list[tuple[int, float]]]
 
 
 def message(role: str, content: str) -> list[dict[str, str]]:
     return [{"role": role, "content": content}]
+
+
+def with_pairs(folder: Path) -> None:
+    pair = {"prompt": message("user", "Hi"), "chosen": message("assistant", "a"), "rejected": message("assistant", "b")}
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist([pair] * 10), folder / "train.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +88,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made.write("recipe.yaml", RECIPE)
     made.write("constitution.yaml", CONSTITUTION.replace("name: brief", f"name: {SECRET}"))  # it is told
     made.write("held_out.jsonl", jsonl([{"prompt": f"{n}?"} for n in range(4)]))
-    pair = {"prompt": message("user", "Hi"), "chosen": message("assistant", "a"), "rejected": message("assistant", "b")}
-    (made.folder / "preference").mkdir()
-    pq.write_table(pa.Table.from_pylist([pair] * 10), made.folder / "preference" / "train.parquet")
+    with_pairs(made.folder / "preference")
     environment = {
         "PYTHONPATH": killed.install(made.folder / "site"),
         "SOME_API_KEY": SECRET,
@@ -116,6 +143,27 @@ def test_tensorboard_has_every_step_once_and_what_was_measured(
     assert {name: found[name] for name in measured} == {
         name: [(0, pytest.approx(value))] for name, value in measured.items()
     }
+
+
+def test_steps_that_a_killed_process_has_logged_and_not_told_are_told_when_it_is_found_done(tmp_path: Path) -> None:
+    """The process was killed between its last step and the tracker's thread: nothing had come there."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    made = Project(tmp_path / "project")
+    tiny_llama(made.folder / "policy", context=64)
+    made.write("constitution.yaml", CONSTITUTION)
+    made.write("logged.py", LOGGED)
+    settings = 'policy: {model: policy}\nallow_import: true\ntrain: {kind: "logged:Logged"}\n'
+    made.write("recipe.yaml", f"constitution: constitution.yaml\ndataset: preference\n{settings}")
+    with_pairs(made.folder / "preference")
+    assert made.solon("train", "recipe.yaml")[0] == 1
+    shutil.rmtree(made.run_dir / "tensorboard")
+    shutil.rmtree(made.run_dir / "tracking")
+    code, _, said = made.solon("train", "recipe.yaml")
+    assert code == 0, said
+    files = EventAccumulator(str(made.run_dir / "tensorboard"))
+    files.Reload()
+    assert [(one.step, one.value) for one in files.Scalars("train/loss")] == [(1, 0.5), (2, 0.25)]
 
 
 def records(data: bytes) -> Iterator[bytes]:

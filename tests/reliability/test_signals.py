@@ -167,6 +167,7 @@ async def test_a_second_signal_ends_now(tmp_path: Path, figure: Callable[[str], 
         assert run.returncode == 143, err
         assert b"Traceback" not in err
         assert b"in doubt" in err
+        assert b"solon: ended" not in err, "it had to be ended, whatever it was doing"
         replies, doubts = recorded(project)
         # what had been written down to be sent next counts as sent where nobody had the time to take it back
         assert replies == 9

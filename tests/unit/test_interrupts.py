@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -51,6 +53,37 @@ def test_the_work_ends_in_its_own_time(number: signal.Signals, capfd: pytest.Cap
     assert ended == ["recorded"]
     assert interrupts.exit_code == SIGNALS[number]
     assert capfd.readouterr().err.count("once more ends it now") == 1
+
+
+PATIENT = """
+import asyncio, os, signal, sys
+from solon.interrupts import interruptible
+from solon.loops import run_to_end
+
+async def patient():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(3600)
+    except asyncio.CancelledError:
+        pass
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0)
+    except KeyboardInterrupt:
+        await asyncio.sleep(3600)  # for others that it has begun, which wait for a server that hangs
+
+with interruptible() as interrupts:
+    try:
+        run_to_end(patient())
+    except KeyboardInterrupt:
+        sys.exit(10 + interrupts.times)
+"""
+
+
+def test_a_second_signal_ends_the_loop_whatever_its_tasks_wait_for() -> None:
+    """Raised in a task, ``KeyboardInterrupt`` would have to wait until that task has done what it does of errors."""
+    done = subprocess.run([sys.executable, "-c", PATIENT], check=False, capture_output=True, timeout=300)
+    assert (done.returncode, b"solon: ended" in done.stderr) == (12, False), done.stderr
 
 
 def test_work_within_work_ends_in_its_own_time_too() -> None:

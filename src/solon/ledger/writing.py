@@ -110,7 +110,7 @@ class Writer:
         """The same within a transaction; whether there was anything. Whoever finds a call's process gone asks."""
         new = [path for path in self._owners.left() if path not in self._taken_in]
         for path in new:
-            with suppress(FileNotFoundError):  # another process was quicker
+            with suppress(OSError):  # another process was quicker, or it is another user's
                 read = [self._write_noted(note, owner_of(path)) for note in notes_in(path.read_bytes())]
                 self._taken_in[path] = all(read)
         return bool(new)
