@@ -72,6 +72,16 @@ def notes_beside(path: Path) -> list[Path]:
     return sorted(path.with_name(f"{path.name}-owners").glob("*-*"))
 
 
+def committed(ledger: Ledger) -> tuple[Path, bytes]:
+    """The file that noted a reply which was then committed, and what stood in it before."""
+    (ticket,) = sent(ledger, "a")
+    ledger.note(answered("a", ticket))
+    (file,) = notes_beside(ledger.path)
+    kept = file.read_bytes()
+    ledger.apply([answered("a", ticket)])
+    return file, kept
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite"
@@ -165,11 +175,7 @@ def test_a_budget_has_room_for_what_a_dead_process_did_not_spend(path: Path) -> 
 def test_what_was_committed_is_not_counted_again(path: Path) -> None:
     """A process was killed after the commit and before its notes were cleared away."""
     with Ledger.open(path) as ledger:
-        (ticket,) = sent(ledger, "a")
-        ledger.note(answered("a", ticket))
-        (file,) = notes_beside(path)
-        kept = file.read_bytes()
-        ledger.apply([answered("a", ticket)])
+        file, kept = committed(ledger)
         assert files(path) == [0, 0]
     file.write_bytes(kept)
     Ledger.open(path).close()
@@ -182,11 +188,7 @@ def test_an_older_sending_of_the_same_call_stays_in_doubt(path: Path) -> None:
     with Ledger.open(path) as ledger:
         sent(ledger, "a")
     with Ledger.open(path) as ledger:
-        (ticket,) = sent(ledger, "a")
-        ledger.note(answered("a", ticket))
-        (file,) = notes_beside(path)
-        kept = file.read_bytes()
-        ledger.apply([answered("a", ticket)])
+        file, kept = committed(ledger)
     file.write_bytes(kept)
     with Ledger.open(path) as ledger:
         assert [doubt.answered for doubt in ledger.in_doubt()] == [True]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from solon.data.artifacts import json_lines, sha256_of
+from solon.data.artifacts import sha256_of
 from solon.data.records import Checkpoint, Demonstration, Preference, Rating, Record, Task, Usage
 from solon.data.tasks import PROMPTS
 from solon.errors import DataError, PluginError
@@ -20,6 +20,7 @@ from solon.tracking import Tracked
 from solon.trainers.alarms import Alarm
 from solon.trainers.announcing import announced, refuse_unfit
 from solon.trainers.base import Judging
+from solon.trainers.curves import replay
 from solon.trainers.dataset import place_of
 from solon.trainers.launch import run_training
 from solon.trainers.protocol import METRICS_FILE
@@ -87,8 +88,10 @@ def train(run: Run) -> None:
                 base=run.opened.folder,
                 judging=judging,
             )
-            if not shown.last:
-                _tell_all(track, out / METRICS_FILE)
+            if (
+                not shown.last
+            ):  # an earlier process had logged it to the end, and may not have told it when it was killed
+                replay(out / METRICS_FILE, track.step)
         for line in (*_made_to_fit(checkpoint), *rounds_that_made_it_worse(checkpoint)):
             run.progress.say(f"{'train':<9} {line}")
         checkpoint = checkpoint.model_copy(update={"metrics": {**checkpoint.metrics, **parameters}})
@@ -101,14 +104,6 @@ def train(run: Run) -> None:
         )
         if judging is not None:
             work.summary.update(_paid(run))
-
-
-def _tell_all(track: Tracked, metrics: Path) -> None:
-    """What an earlier process had logged to the end when it was killed: it may not have told it to trackers yet."""
-    for _, row in json_lines(metrics, numbers_only=False):
-        if isinstance(row, dict) and "alarm" not in row:
-            step, steps = row.pop("step"), row.pop("steps")
-            track.step(step, steps, {name: value for name, value in row.items() if value is not None})
 
 
 def refuse_untrainable(recipe: Recipe) -> None:

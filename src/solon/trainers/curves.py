@@ -75,6 +75,14 @@ class Curves:
         self._file.flush()
 
 
+def replay(path: Path, on_step: OnStep) -> None:
+    """Calls with every step in the file and what of it was a number."""
+    for line in _lines(path):
+        if not isinstance(line.get("alarm"), str):
+            step, steps = line.pop("step"), line.pop("steps")
+            on_step(step, steps, {name: value for name, value in line.items() if value is not None})
+
+
 def _lines(path: Path) -> list[dict[str, Any]]:
     """What is in the file, but for a last line that was cut off by a kill."""
     if not path.exists():
