@@ -88,9 +88,7 @@ def train(run: Run) -> None:
                 base=run.opened.folder,
                 judging=judging,
             )
-            if (
-                not shown.last
-            ):  # an earlier process had logged it to the end, and may not have told it when it was killed
+            if not shown.last:  # logged to the end by an earlier process, and perhaps not told before that was killed
                 replay(out / METRICS_FILE, track.step)
         for line in (*_made_to_fit(checkpoint), *rounds_that_made_it_worse(checkpoint)):
             run.progress.say(f"{'train':<9} {line}")
