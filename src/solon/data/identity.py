@@ -64,8 +64,11 @@ def _written(model: BaseModel) -> str | None:
     """``None`` for what holds anything but texts, numbers, tuples and models, such as a mapping."""
     parts = []
     values = model.__dict__
-    for name, key in _keys(type(model)):
+    for name, key, usual, as_usual in _keys(type(model)):
         value = values[name]
+        if value is usual:
+            parts.append(as_usual)
+            continue
         text = (_WRITERS.get(value.__class__) or _nested)(value)
         if text is None:
             return None
@@ -88,11 +91,23 @@ def _nested(value: Any) -> str | None:
 
 
 @cache
-def _keys(kind: type[BaseModel]) -> tuple[tuple[str, str], ...]:
-    """Each field with the beginning of its JSON, in the order of what it is called there."""
+def _keys(kind: type[BaseModel]) -> tuple[tuple[str, str, object, str], ...]:
+    """Each field with the beginning of its JSON, its default, and the JSON of that, in the order of their names there.
+
+    Most fields of most records hold the very object that is their default.
+    """
     by_alias = kind.model_config.get("serialize_by_alias", False)
     keys = {name: (by_alias and field.serialization_alias) or name for name, field in kind.model_fields.items()}
-    return tuple((name, f'"{key}":') for name, key in sorted(keys.items(), key=lambda item: item[1]))
+    found = []
+    for name, key in sorted(keys.items(), key=lambda item: item[1]):
+        usual: object = kind.model_fields[name].default
+        text = (_WRITERS.get(usual.__class__) or _nested)(usual)
+        # one that is no text here may change, and stands for none
+        found.append((name, f'"{key}":', *((_NONE, "") if text is None else (usual, f'"{key}":{text}'))))
+    return tuple(found)
+
+
+_NONE = object()
 
 
 _WRITERS: dict[type, Callable[[Any], str | None]] = {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar, assert_never
+from typing import Generic, NamedTuple, TypeVar, assert_never
 
 from solon.data.records import Failed, Usage
 from solon.errors import ModelUnavailable, PromptTooLong
@@ -16,8 +15,7 @@ T = TypeVar("T")
 _NOTHING = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class Answer(NamedTuple, Generic[T]):
     """What a judge said in the end.
 
     Attributes:

@@ -64,6 +64,9 @@ class Pairwise(VerdictJudge):
         for completion in candidates.completions:
             distinct.setdefault(completion.text, completion)
         players = tuple(distinct.values())
+        if len(players) == 2:
+            return await _match(label or self.label, prompt, *players, groups)  # who meets whom need not be drawn
+        by_id = {principle.id: principle for principle in constitution.principles}
         judgments: list[Judgment] = []
 
         async def play(pairs: Round) -> list[int | None]:
@@ -71,9 +74,6 @@ class Pairwise(VerdictJudge):
                 _match(label or self.label, prompt, players[first], players[second], groups) for first, second in pairs
             )
             judgments.extend(judgment for match in matches for judgment in match)
-            if len(players) == 2:
-                return [None]  # whoever wins the only match meets nobody
-            by_id = {principle.id: principle for principle in constitution.principles}
             return [_winner(pair, players, verdict(match, by_id)) for pair, match in zip(pairs, matches, strict=True)]
 
         await meet(self.pairing, len(players), Random(f"{self.seed}:{prompt.id}:knockout"), play)

@@ -12,10 +12,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from solon.data.records import Message, Principle, Question
 from solon.labelers.neutral import neutral
@@ -71,8 +70,7 @@ def principles_text(principles: Sequence[Principle]) -> str:
     return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
+class Material(NamedTuple):
     """What is judged, as it is shown: every token of a chat template broken, under a code that occurs in none of it.
 
     The code depends on the texts and not on their order, so that a question in another order carries the same.

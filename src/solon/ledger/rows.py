@@ -22,7 +22,7 @@ UNKNOWN = "{}"
 
 def nano(usd: float) -> int:
     """US dollars as whole nano-dollars, rounded up."""
-    return math.ceil(round(usd * NANO, 3))
+    return math.ceil(round(usd * NANO, 3)) if usd else 0
 
 
 def id_of(description: str) -> str:

@@ -158,6 +158,8 @@ def _choices(logprobs: Any, asked: Sequence[str] | None) -> dict[str, float] | N
 
     Tokens that differ in the white space around them ("A", " A") are one choice, and their probabilities add up.
     """
+    if logprobs is None:
+        return None
     try:
         token = logprobs["content"][0]
         listed = token["top_logprobs"] or [token]

@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 _MOST_HEAD = 65_536
 """Bytes that a response may have beside its body."""
 
+_ENCODING = len(b"content-encoding")
 _ASKED_FOR = (b"gzip", b"x-gzip", b"deflate")
 _NOT_ASKED_FOR = (b"br", b"zstd", b"compress", b"x-compress")
 """Ways to pack a body (IANA). Other words in their place, ``utf-8`` and the like, say nothing, as for all clients."""
@@ -198,9 +199,12 @@ class Connection(asyncio.Protocol):
             del asked  # as in ``exchange``
 
     def _unpacked(self, body: bytes) -> bytes:
-        packed = next((value for name, value in self._pairs if name.lower() == b"content-encoding"), b"")
-        if not packed or not body:
-            return body
+        for name, value in self._pairs:
+            if len(name) == _ENCODING and name.lower() == b"content-encoding":
+                return self._unpacked_from(value, body) if body else body
+        return body
+
+    def _unpacked_from(self, packed: bytes, body: bytes) -> bytes:
         for way in reversed([part.strip().lower() for part in packed.split(b",")]):
             if way in _NOT_ASKED_FOR:
                 raise BrokenOffError(f"its body is packed in a way that was not asked for, {way.decode()}")

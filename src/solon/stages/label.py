@@ -25,6 +25,7 @@ from solon.loops import run_to_end
 from solon.plugins.base import effects_of, located
 from solon.plugins.boundary import answer_of, name_of
 from solon.stages.asked import batches_of, models_of
+from solon.stages.collector import seldom_collecting
 from solon.stages.run import Run, Stage, stage
 from solon.stages.witnesses import Accountant, Witness
 from solon.stream.window import window
@@ -53,6 +54,7 @@ def label(run: Run) -> None:
     failed = run.directory.summary("label").get("failed", {})
     again = any(failed.get(reason, 0) > 0 for reason in ASKED_AGAIN)
     with ExitStack() as held:
+        held.enter_context(seldom_collecting())
         given: Given | None = None
         if again or not run.directory.is_done("label", inputs):
             # read ahead of the stage, which moves away what an earlier recipe made: bad rows must not cost that
