@@ -32,6 +32,7 @@ class Journal:
         self._wrote_at = float("-inf")
         self._linger = LINGER_S
         self._waiting: asyncio.Future[None] | None = None
+        self._is_urgent = False
         self._has_begun = asyncio.Event()
         self._failure: StorageError | None = None
 
@@ -47,7 +48,8 @@ class Journal:
         self._ledger.note(answered)
 
     def hurry(self) -> None:
-        """Waits no longer for more: nobody is about to bring any."""
+        """Waits no longer for more: nobody is about to bring any. Nor will the next group, if one is at work."""
+        self._is_urgent = True
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
@@ -87,10 +89,12 @@ class Journal:
         loop = asyncio.get_running_loop()
         now = loop.time
         while self._changes:
-            self._waiting = loop.create_future()
-            timer = loop.call_at(self._wrote_at + self._linger, self.hurry)
-            await self._waiting
-            timer.cancel()
+            if not self._is_urgent:
+                self._waiting = loop.create_future()
+                timer = loop.call_at(self._wrote_at + self._linger, self.hurry)
+                await self._waiting
+                timer.cancel()
+            self._is_urgent = False
             # those who are about to write in this turn of the loop come along
             await asyncio.sleep(0)
             changes, self._changes = self._changes, []
