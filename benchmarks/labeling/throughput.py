@@ -4,10 +4,12 @@ One loop is on aiohttp, which the stage is held against, the other on the connec
 
     python benchmarks/labeling/throughput.py                      # 3,000 calls of about 400 tokens, 50 ms a reply
     python benchmarks/labeling/throughput.py --rounds 9 --at-once 64
-    python benchmarks/labeling/throughput.py --latency 0.1        # for a machine that is half as fast
+    python benchmarks/labeling/throughput.py --scaled             # what a faster machine would say with 50 ms
 
 What counts is how much a client computes beside how long a reply takes. So a machine that takes twice the processor
-time for the bare loop says with twice the latency what the other says with 50 ms.
+time for the bare loop says with twice the latency what the other says with 50 ms. ``--scaled`` runs that loop before
+each round and takes the latency from it: the round is then as one on the machine for which the lines in
+docs/results/labeling.md were drawn.
 
 The server and each client are processes of their own. The clients run by turns; what counts are the ratios within one
 run. The stage is all of it: reading the candidates, questions, requests, replies, the ledger, judgments on disk.
@@ -33,14 +35,19 @@ from solon.models.connections import Connections
 
 CALLS = 3000
 LATENCY_S = 0.05
+DRAWN_CPU_S = 0.15
+"""What 1,000 calls of the bare loop took of the processor where the lines were drawn, in seconds."""
+
 COLUMNS = (
     "at once",
+    "latency, ms",
     "loop, calls/s",
     "solon, calls/s",
     "ratio",
     "solon, CPU s per 1,000",
     "loop",
     "our loop",
+    "solon's beside the loop's",
     "solon, MB",
     "loop",
 )
@@ -53,6 +60,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--latency", type=float, default=LATENCY_S, help="seconds that each reply takes")
+    parser.add_argument("--scaled", action="store_true", help="each reply takes longer, as the machine is slower")
     parser.add_argument("--client", nargs=2, metavar=("NAME", "PATH"), help=argparse.SUPPRESS)
     parser.add_argument("--base-url", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -65,10 +73,15 @@ def main() -> None:
         return
     print(f"| {' | '.join(COLUMNS)} |")
     print("|" + "---|" * len(COLUMNS))
-    with tempfile.TemporaryDirectory() as folder, serving(latency=options.latency) as server:
+    with tempfile.TemporaryDirectory() as folder:
         bodies = _bodies(Path(folder), options.calls)
         for at_once in options.at_once:
-            rounds = [_round(Path(folder), server, bodies, at_once, options.calls) for _ in range(options.rounds)]
+            rounds = []
+            for _ in range(options.rounds):
+                latency = options.latency
+                if options.scaled:
+                    latency *= max(1.0, _loop_cpu(bodies, at_once, latency) / options.calls * 1000 / DRAWN_CPU_S)
+                rounds.append(_round(Path(folder), bodies, at_once, options.calls, latency))
             print(_row(at_once, rounds, options.calls), flush=True)
 
 
@@ -81,16 +94,26 @@ def _bodies(folder: Path, calls: int) -> Path:
     return path
 
 
-def _round(folder: Path, server: Served, bodies: Path, at_once: int, calls: int) -> dict[str, dict[str, float]]:
+def _loop_cpu(bodies: Path, at_once: int, latency: float) -> float:
+    """Seconds of the processor that the bare loop takes now."""
+    with serving(latency=latency) as server:
+        return _in_a_loop("loop", server, bodies, at_once)["cpu"]
+
+
+def _in_a_loop(name: str, server: Served, bodies: Path, at_once: int) -> dict[str, float]:
     asked = (str(bodies), f"--base-url={server.base_url}", f"--at-once={at_once}")
-    loops = {name: in_a_process(__file__, "--client", name, *asked) for name in LOOPS}
-    with tempfile.TemporaryDirectory(dir=folder) as fresh:
+    return in_a_process(__file__, "--client", name, *asked)
+
+
+def _round(folder: Path, bodies: Path, at_once: int, calls: int, latency: float) -> dict[str, dict[str, float]]:
+    with serving(latency=latency) as server, tempfile.TemporaryDirectory(dir=folder) as fresh:
+        loops = {name: _in_a_loop(name, server, bodies, at_once) for name in LOOPS}
         recipe = write_project(Path(fresh), calls=calls, base_url=server.base_url, concurrency=at_once)
         solon = in_a_process(__file__, "--client", "solon", str(recipe))
     summary = solon.pop("summary")
     if not isinstance(summary, dict) or summary["judgments"] != calls or summary["failed"]:
         raise SystemExit(f"not every call was answered: {summary}")
-    return {**loops, "solon": solon}  # type: ignore[dict-item]
+    return {**loops, "solon": {**solon, "latency": latency}}
 
 
 def _row(at_once: int, rounds: list[dict[str, dict[str, float]]], calls: int) -> str:
@@ -100,10 +123,12 @@ def _row(at_once: int, rounds: list[dict[str, dict[str, float]]], calls: int) ->
     ratio = median(one["loop"]["seconds"] / one["solon"]["seconds"] for one in rounds)
     cells = [
         f"{at_once}",
+        f"{1000 * middle('solon', 'latency'):.0f}",
         f"{calls / middle('loop', 'seconds'):,.0f}",
         f"{calls / middle('solon', 'seconds'):,.0f}",
         f"{ratio:.2f}",
         *(f"{1000 * middle(client, 'cpu') / calls:.2f}" for client in ("solon", "loop", "our loop")),
+        f"{median(one['solon']['cpu'] / one['loop']['cpu'] for one in rounds):.2f}",
         *(f"{middle(client, 'peak_mb'):.0f}" for client in ("solon", "loop")),
     ]
     return f"| {' | '.join(cells)} |"
