@@ -175,7 +175,7 @@ def candidates_of(row: Row, columns: CandidateColumns) -> Candidates | Problem:
         return Problem(row.where, "a response stands in a conversation other than that of the prompt")
     model = row.values.get(columns.model)
     written_by = "given" if model is None else str(model)
-    completions = tuple(Completion(text=each.text, model=each.model or written_by) for each in given)
+    completions = tuple([Completion(text=each.text, model=each.model or written_by) for each in given])
     return Candidates(prompt=prompt, completions=completions, missing=len(responses) - len(given))
 
 
@@ -190,10 +190,12 @@ def _in_columns(row: Row, columns: CandidateColumns, present: list[str]) -> _Fou
         if isinstance(cell, str):
             return Problem(row.where, f"column {name!r}: {cell}")
         responses += cell
-    answered = {response.before for response in responses if response is not None}
-    if len(answered) == 1 and () not in answered and not columns.names_the_prompt and columns.present(row) is None:
-        prompt = _prompt(answered.pop(), row, columns, present[0])
-    else:
+    prompt = None
+    if columns.present(row) is None and not columns.names_the_prompt:
+        answered = {response.before for response in responses if response is not None}
+        if len(answered) == 1 and () not in answered:
+            prompt = _prompt(answered.pop(), row, columns, present[0])
+    if prompt is None:
         prompt = prompt_of(row, columns)
     return prompt if isinstance(prompt, Problem) else (prompt, responses)
 

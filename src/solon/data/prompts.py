@@ -63,7 +63,10 @@ class PromptColumns(Settings):
 
     def present(self, row: Row) -> str | None:
         """The column of this row that holds the prompt, if there is one."""
-        return next((name for name in self.conversation if name in row.values), None)
+        for name in self.conversation:
+            if name in row.values:
+                return name
+        return None
 
     @property
     def named(self) -> tuple[str, ...]:
