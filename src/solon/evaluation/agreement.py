@@ -170,11 +170,15 @@ def _asked_by_both(pairs: Sequence[_Pair], asked: Sequence[Comparison]) -> list[
 
 
 def _labeled(evidence: Evidence) -> Iterator[_Pair]:
-    """Every pair of completions that the labels compare or rate."""
+    """Every pair of completions that the labels compare or rate.
+
+    The first is the one with the lower id, which is by chance: in many files the better response stands first.
+    """
     judged = by_prompt(evidence.judgments)
     for group in evidence.candidates:
-        for number, first in enumerate(group.completions):
-            for second in group.completions[number + 1 :]:
+        for number, one in enumerate(group.completions):
+            for other in group.completions[number + 1 :]:
+                first, second = sorted((one, other), key=lambda completion: completion.id)
                 compared = comparisons(judged.get(group.prompt.id, ()), first.id, second.id)
                 if compared and first.text != second.text:
                     yield _Pair(group, first, second, compared)

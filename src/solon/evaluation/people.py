@@ -162,16 +162,14 @@ def _metrics(name: Name, told: Sequence[Told], principles: Mapping[str, Principl
 
 
 def _both_say(told: Told, principles: Mapping[str, Principle]) -> tuple[str, Preferred, Preferred]:
-    """The prompt's id, and what the labels and the person say of the completion that the labels show first.
+    """The prompt's id, and what the labels and the person say of the completion with the first id, which is by chance.
 
-    As it is with the agreement of two labelers: what chance gives must not depend on how the page was shuffled.
+    What chance gives must depend neither on how the page was shuffled nor on which completion stands first in a file.
     """
     act, labels = told
-    first = labels[0].options[0]
     if isinstance(labels[0].outcome, Revised):
-        return act.about.prompt, "second", _said(act, first)
-    if first not in act.about.options:  # a ranking shows others too
-        first = next(option for option in labels[0].options if option in act.about.options)
+        return act.about.prompt, "second", _said(act, labels[0].options[0])
+    first = min(act.about.options)
     return act.about.prompt, preferred(labels, first, principles), _said(act, first)
 
 

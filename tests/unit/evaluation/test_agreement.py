@@ -1,6 +1,7 @@
 """How far labels can be trusted: whether they turn with the order, and agree with somebody else."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import pytest
 from sklearn.metrics import cohen_kappa_score
@@ -78,18 +79,21 @@ async def test_agreement_without_labels_is_a_clear_error() -> None:
 
 
 async def test_coefficients_stand_beside_the_share_and_are_those_of_the_reference() -> None:
-    """Labels by length against rules of politeness; scikit-learn counts the same verdicts."""
+    """Labels by length against rules of politeness; scikit-learn counts the same verdicts.
+
+    Each pair is seen from the lower id, which is by chance: in many files the better response stands first.
+    """
     texts = [("a" * (1 + n % 4), "duh" if n % 3 else "so it is", "b" * (1 + n % 5)) for n in range(40)]
     facts = await labels(Compares(), texts)
     metrics = await Agreement.model_validate({"with": POLITE_RULES}).evaluate(facts)
     found = {metric.name: metric for metric in metrics}
     verdicts = []
-    for group in texts:
-        for number, first in enumerate(group):
-            for second in group[number + 1 :]:
-                rude = ("duh" in first) - ("duh" in second)
-                if rude and len(first) != len(second):
-                    verdicts.append((len(first) < len(second), rude < 0))
+    for group in facts.candidates:
+        for pair in combinations(group.completions, 2):
+            first, second = (one.text for one in sorted(pair, key=lambda one: one.id))
+            rude = ("duh" in first) - ("duh" in second)
+            if rude and len(first) != len(second):
+                verdicts.append((len(first) < len(second), rude < 0))
     ours, theirs = zip(*verdicts, strict=True)
     agreement = found["agreement"]
     assert (agreement.n, agreement.value) == (len(verdicts), sum(a == b for a, b in verdicts) / len(verdicts))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from solon.data.records import Metric
+from solon.data.records import Candidates, Metric
 from solon.evaluation.people import Said, said_by_people
 from solon.report.label_facts import label_told
 from solon.report.summary import summarise
@@ -31,29 +32,43 @@ def told(run: Path) -> tuple[Said, dict[str, Metric]]:
     return found[0], {metric.name: metric for metric in found[1]}
 
 
-def pairs_run(path: Path, firsts: str) -> Path:
-    """A pair for each letter: ``f`` the judge prefers the first, ``s`` the second, ``t`` neither."""
+def pairs_run(path: Path, firsts: str, *, turned: bool = False) -> Path:
+    """A pair for each letter: ``f`` the judge prefers the first, ``s`` the second, ``t`` neither.
+
+    The first is red and has the lower id; ``turned``, it is blue and has the higher one.
+    """
     share = {"f": 0.9, "s": 0.1, "t": 0.5}
-    given = [candidates(number, (f"red {number}", f"blue {number}")) for number in range(len(firsts))]
+    given = [_pair(number, turned=turned) for number in range(len(firsts))]
     judged = [
         each for one, letter in zip(given, firsts, strict=True) for each in both_orders(one, *[share[letter]] * 2)
     ]
     return write_run(path, given, judged)
 
 
+def _pair(number: int, *, turned: bool) -> Candidates:
+    for blue in count():
+        texts = (f"red {number}", f"blue {number} {blue}")
+        pair = candidates(number, texts[::-1] if turned else texts)
+        first, second = (one.id for one in pair.completions)
+        if (first > second) == turned:
+            return pair
+    raise AssertionError
+
+
 def prefer(verdicts: Verdicts, place: int, letter: str) -> None:
-    """Says that the red one (``f``) or the blue one (``s``) is better, wherever it is shown; or neither."""
+    """Says that the first one (``f``) or the second one (``s``) is better, wherever it is shown; or neither."""
     item = verdicts.collection.index.item(place)
     turned = verdicts.order(item) != item.options
     verdicts.say(place, "tie" if letter == "t" else "first" if (letter == "f") != turned else "second")
 
 
-def test_agreement_is_over_what_both_decide_and_beyond_chance(tmp_path: Path) -> None:
+@pytest.mark.parametrize("turned", [False, True])
+def test_agreement_is_over_what_both_decide_and_beyond_chance(tmp_path: Path, turned: bool) -> None:
     """Judge ffffssss tt, person fffsssss ft: of 8 decided pairs 7 agree.
 
     Kappa: the judge says f 4 and s 4 times, the person 3 and 5: chance (4*3 + 4*5)/64 = .5; (7/8 - .5) / .5 = .75.
     """
-    run = pairs_run(tmp_path, "ffffsssstt")
+    run = pairs_run(tmp_path, "ffffsssstt", turned=turned)
     verdicts = verdicts_of(run, sample=10)
     for place, letter in enumerate("fffsssssft", 1):
         prefer(verdicts, place, letter)
@@ -66,6 +81,19 @@ def test_agreement_is_over_what_both_decide_and_beyond_chance(tmp_path: Path) ->
     assert metrics["kappa/human_agreement"].value == pytest.approx(0.75)
     assert {"alpha/human_agreement", "ac1/human_agreement"} <= metrics.keys()
     assert "chosen_agreement" not in metrics
+
+
+def test_chance_does_not_hang_on_which_completion_stands_first_in_a_file(tmp_path: Path) -> None:
+    """In files with ``chosen`` and ``rejected`` nearly all verdicts are for the first, and kappa would be next to 0.
+
+    Judge and people prefer the first of each pair but one, on which they differ: .95 agree, where chance gives half.
+    """
+    given = [candidates(number, (f"red {number}", f"blue {number}")) for number in range(20)]
+    run = write_run(tmp_path, given, [each for one in given for each in both_orders(one, 0.9, 0.9)])
+    verdicts = verdicts_of(run, sample=20)
+    for place in range(1, 21):
+        prefer(verdicts, place, "s" if place == 1 else "f")
+    assert told(run)[1]["kappa/human_agreement"].value == pytest.approx(0.9, abs=0.02)
 
 
 def test_what_was_chosen_is_a_figure_of_its_own(tmp_path: Path) -> None:
