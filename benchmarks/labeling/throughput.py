@@ -8,8 +8,8 @@ One loop is on aiohttp, which the stage is held against, the other on the connec
 
 What counts is how much a client computes beside how long a reply takes. So a machine that takes twice the processor
 time for the bare loop says with twice the latency what the other says with 50 ms. ``--scaled`` runs that loop before
-each round and takes the latency from it: the round is then as one on the machine for which the lines in
-docs/results/labeling.md were drawn.
+each round and takes the latency from it, on a machine that is slower than the one for which the lines in
+docs/results/labeling.md were drawn: the round is then about as one on that machine.
 
 The server and each client are processes of their own. The clients run by turns; what counts are the ratios within one
 run. The stage is all of it: reading the candidates, questions, requests, replies, the ledger, judgments on disk.
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--latency", type=float, default=LATENCY_S, help="seconds that each reply takes")
-    parser.add_argument("--scaled", action="store_true", help="each reply takes longer, as the machine is slower")
+    parser.add_argument("--scaled", action="store_true", help="each takes as much longer as the machine is slower")
     parser.add_argument("--client", nargs=2, metavar=("NAME", "PATH"), help=argparse.SUPPRESS)
     parser.add_argument("--base-url", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -90,9 +90,12 @@ def _nested(value: Any) -> str | None:
     return f"[{','.join(texts)}]"
 
 
+_NO_DEFAULT = object()
+
+
 @cache
 def _keys(kind: type[BaseModel]) -> tuple[tuple[str, str, object, str], ...]:
-    """Each field with the beginning of its JSON, its default, and the JSON of that, in the order of their names there.
+    """Each field with the beginning of its JSON, its default, and its JSON then, in the order of the names there.
 
     Most fields of most records hold the very object that is their default.
     """
@@ -100,14 +103,21 @@ def _keys(kind: type[BaseModel]) -> tuple[tuple[str, str, object, str], ...]:
     keys = {name: (by_alias and field.serialization_alias) or name for name, field in kind.model_fields.items()}
     found = []
     for name, key in sorted(keys.items(), key=lambda item: item[1]):
-        usual: object = kind.model_fields[name].default
-        text = (_WRITERS.get(usual.__class__) or _nested)(usual)
-        # one that is no text here may change, and stands for none
-        found.append((name, f'"{key}":', *((_NONE, "") if text is None else (usual, f'"{key}":{text}'))))
+        usual: Any = kind.model_fields[name].default
+        text = (_WRITERS.get(usual.__class__) or _nested)(usual) if _never_changes(usual) else None
+        found.append((name, f'"{key}":', _NO_DEFAULT if text is None else usual, f'"{key}":{text}'))
     return tuple(found)
 
 
-_NONE = object()
+def _never_changes(value: Any) -> bool:
+    """Whether it is a text, a number, or made of nothing but these, and frozen."""
+    if isinstance(value, BaseModel):
+        fields, held = type(value).model_fields, value.__dict__
+        frozen = value.model_config.get("frozen", False)
+        return frozen and all(name in held and _never_changes(held[name]) for name in fields)
+    if value.__class__ is tuple:
+        return all(map(_never_changes, value))
+    return value.__class__ in _WRITERS
 
 
 _WRITERS: dict[type, Callable[[Any], str | None]] = {

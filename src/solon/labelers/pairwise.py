@@ -20,8 +20,8 @@ _OFFERS = {"forced": Offer(("A", "B")), "allowed": Offer(("A", "B", "C"))}
 class Pairwise(VerdictJudge):
     """Asks a judge which of two completions is better, under each principle and in both orders.
 
-    Completions with the same text are one: the first stands for all of them. ``seed`` also draws the order of the
-    knockout, and its coins.
+    Completions with the same text are one: the first stands for all of them. ``seed`` also draws the order of a
+    knockout of three or more, and its coins.
 
     Attributes:
         pairing: ``tournament`` is a knockout, n - 1 comparisons of n completions; ``best_against_rest`` also compares

@@ -22,7 +22,7 @@ UNKNOWN = "{}"
 
 def nano(usd: float) -> int:
     """US dollars as whole nano-dollars, rounded up."""
-    return math.ceil(round(usd * NANO, 3)) if usd else 0
+    return 0 if usd == 0 else math.ceil(round(usd * NANO, 3))
 
 
 def id_of(description: str) -> str:

@@ -15,7 +15,6 @@ from multidict import CIMultiDict
 _MOST_HEAD = 65_536
 """Bytes that a response may have beside its body."""
 
-_ENCODING = len(b"content-encoding")
 _ASKED_FOR = (b"gzip", b"x-gzip", b"deflate")
 _NOT_ASKED_FOR = (b"br", b"zstd", b"compress", b"x-compress")
 """Ways to pack a body (IANA). Other words in their place, ``utf-8`` and the like, say nothing, as for all clients."""
@@ -200,7 +199,7 @@ class Connection(asyncio.Protocol):
 
     def _unpacked(self, body: bytes) -> bytes:
         for name, value in self._pairs:
-            if len(name) == _ENCODING and name.lower() == b"content-encoding":
+            if name.lower() == b"content-encoding":
                 return self._unpacked_from(value, body) if body else body
         return body
 

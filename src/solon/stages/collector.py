@@ -9,8 +9,8 @@ from threading import Lock
 
 NEW_OBJECTS = 100_000
 """New objects between two looks for cycles; Python's own number is 700. Some thirty megabytes, were all of them
-garbage, as the fifty objects or so are that a broken connection leaves. Replies leave none, so looks are rare: 256
-calls at once are fewer objects than this. A look at 20,000 takes as long as forty calls, and replies wait for it."""
+garbage, as the fifty objects or so are that a broken connection leaves. Replies leave none, so looks are rare: what 256
+calls at once hold is less. A look takes some milliseconds for each ten thousand, and all replies wait for it."""
 
 
 @contextmanager
@@ -23,8 +23,8 @@ def seldom_collecting() -> Iterator[None]:
     with _lock:
         if not _at_work:
             _before[:] = gc.get_threshold()
+            gc.freeze()
             gc.set_threshold(NEW_OBJECTS, *_before[1:])
-        gc.freeze()
         _at_work.append(None)
     try:
         yield

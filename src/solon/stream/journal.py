@@ -48,8 +48,11 @@ class Journal:
         self._ledger.note(answered)
 
     def hurry(self) -> None:
-        """Waits no longer for more: nobody is about to bring any. Nor will the next group, if one is at work."""
-        self._is_urgent = True
+        """Nobody is about to bring more: what is there goes now, or as soon as the group at work is written."""
+        self._is_urgent = bool(self._changes)
+        self._go()
+
+    def _go(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
@@ -91,12 +94,12 @@ class Journal:
         while self._changes:
             if not self._is_urgent:
                 self._waiting = loop.create_future()
-                timer = loop.call_at(self._wrote_at + self._linger, self.hurry)
+                timer = loop.call_at(self._wrote_at + self._linger, self._go)
                 await self._waiting
                 timer.cancel()
-            self._is_urgent = False
             # those who are about to write in this turn of the loop come along
             await asyncio.sleep(0)
+            self._is_urgent = False
             changes, self._changes = self._changes, []
             told, self._told = self._told, []
             self._wrote_at = now()

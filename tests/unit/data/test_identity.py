@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from solon.data.records import (
     Failed,
     Judgment,
     Message,
+    Noun,
     Preference,
     Principle,
     Prompt,
@@ -78,6 +80,53 @@ RECORDS = [
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
 def test_the_quick_way_to_canonical_json_gives_the_very_same_text(record: BaseModel):
     """Names of records and keys of the ledger hang on it, byte by byte."""
+    assert canonical_of(record) == canonical(record.model_dump(mode="json"))
+
+
+class Mutable(BaseModel):
+    """Pydantic copies no default that has a hash."""
+
+    text: str = "a"
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class Partial(Noun):
+    """One of its fields need not be there."""
+
+    one: str
+    other: str
+
+
+class Defaults(Noun):
+    """Whose defaults are all that makes trouble."""
+
+    mutable: Mutable = Mutable()
+    mutables: tuple[Mutable, ...] = (Mutable(),)
+    partial: Partial = Partial.model_construct(other="x")
+    usage: Usage = Usage(input_tokens=1)
+    zero: float = 0.0
+    one: int = 1
+    text: str = "é"
+    nothing: None = None
+    numbers: tuple[float, ...] = (1e16, -0.0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"zero": -0.0, "one": True, "text": "", "usage": Usage(), "numbers": ()},
+        {"zero": 1e-7, "usage": Usage(input_tokens=1), "mutable": Mutable(text="b")},
+    ],
+)
+def test_a_default_is_written_as_any_value(given: dict[str, Any]):
+    """It is known beforehand only where it cannot change."""
+    record = Defaults(partial=Partial(one="1", other="2"), **given)
+    canonical_of(record)
+    for default in (Defaults.model_fields["mutable"].default, Defaults.model_fields["mutables"].default[0]):
+        default.text = f"{default.text}, changed"
     assert canonical_of(record) == canonical(record.model_dump(mode="json"))
 
 

@@ -60,8 +60,13 @@ async def test_who_hurries_while_a_group_is_written_does_not_wait_for_more(
     assert ledger.groups == [[1], [2]]
 
 
-async def test_one_hurry_is_for_one_group(monkeypatch: pytest.MonkeyPatch):
-    """Or each change after it would go alone, and wait for the disk alone."""
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_one_hurry_is_for_one_group(turns: int, monkeypatch: pytest.MonkeyPatch):
+    """Or each change after it would go alone, and wait for the disk alone.
+
+    Args:
+        turns: of the loop, after which a second one hurries, who may come along with the first.
+    """
     monkeypatch.setattr(journal, "LONGEST_LINGER_S", FOR_EVER_S)
     monkeypatch.setattr(journal, "LINGER_S", FOR_EVER_S)
     ledger = Held()
@@ -69,10 +74,16 @@ async def test_one_hurry_is_for_one_group(monkeypatch: pytest.MonkeyPatch):
     writer = Journal(ledger)  # type: ignore[arg-type]
     writer.write(dropped(1))
     writer.hurry()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    writer.write(dropped(1))
+    writer.hurry()
     await writer.settle()
+    writer.hurry()  # with nothing to write, for nobody
     later = [writer.write(dropped(number)) for number in (2, 3)]
     await asyncio.sleep(0.05)
     assert not any(one.done() for one in later)
     writer.hurry()
     await writer.settle()
-    assert ledger.groups == [[1], [2, 3]]
+    assert [number for group in ledger.groups[:-1] for number in group] == [1, 1]
+    assert ledger.groups[-1] == [2, 3]
