@@ -1,6 +1,7 @@
 """What processes that train together do with each other, in two forks of this one that meet over gloo."""
 
 import os
+import select
 
 import pytest
 import torch
@@ -238,6 +239,30 @@ def test_a_model_that_accelerate_was_to_divide_is_divided_by_solon():
         return Processes.joined().divided, os.environ["ACCELERATE_USE_FSDP"], Place.here().divided
 
     assert in_two(deed) == [(True, "false", True)] * 2
+
+
+def test_who_has_joined_knows_that_all_have(monkeypatch):
+    """The first holds the store in which the others read whom to reach: ending at once, it took that from them."""
+    begin = torch.distributed.init_process_group
+    joined, said = os.pipe()
+    early = []
+
+    def late(*args, **options):
+        begin(*args, **options)
+        if options["rank"] == 1:
+            early.extend(select.select([joined], [], [], 0.5)[0])
+
+    def deed(processes):
+        if processes.first:
+            os.write(said, b"joined")
+        return early
+
+    monkeypatch.setattr(torch.distributed, "init_process_group", late)
+    try:
+        assert in_two(deed) == [[], []]
+    finally:
+        os.close(joined)
+        os.close(said)
 
 
 def test_a_gpu_is_named_by_its_number_where_others_have_theirs(monkeypatch):
