@@ -105,14 +105,13 @@ def turn(distances: Sequence[float], rewards: Sequence[float], *, seed: int = 0)
     np = _numpy()
     order = np.argsort(np.asarray(distances, dtype=float), kind="stable")
     d, r = np.asarray(distances, dtype=float)[order], np.asarray(rewards, dtype=float)[order]
-    fitted, squares = _unimodal(r)
-    rising = _rising(r)
-    gain = _gain(r, rising, squares)
+    squares = np.asarray(_squares(r.tolist()))
+    fitted, rising = _unimodal(r, squares), _rising(r)
     top = int(fitted.argmax())
     random, by_chance = np.random.default_rng(seed), _errors(r, rising)
     drawn = (rising + by_chance[random.integers(0, len(r), len(r))] for _ in range(_RESAMPLES))
-    gains = [_gain(one, _rising(one), _unimodal(one)[1]) for one in drawn]
-    p_value = (1 + sum(one >= gain for one in gains)) / (1 + _RESAMPLES)
+    gain = _gain(squares.tolist())
+    p_value = (1 + sum(_gain(_squares(one.tolist())) >= gain for one in drawn)) / (1 + _RESAMPLES)
     low, high = _tops(d, r, fitted, squares)
     return Turn(float(d[top]), low, high, float(fitted[top] - fitted[-1]), p_value)
 
@@ -145,20 +144,41 @@ def _rising(rewards: Any) -> Any:
     return isotonic_regression(rewards).x
 
 
-def _unimodal(rewards: Any) -> tuple[Any, Any]:
-    """The best fit that rises and then falls, and the sum of squares of that with its top at each place."""
+def _unimodal(rewards: Any, squares: Any) -> Any:
+    """The best fit that rises and then falls: with its top at the first place at which none is better."""
     np = _numpy()
-    fits = [
-        np.concatenate([_rising(rewards[: place + 1]), _rising(rewards[place + 1 :][::-1])[::-1]])
-        for place in range(len(rewards))
-    ]
-    squares = np.asarray([float(((rewards - fitted) ** 2).sum()) for fitted in fits])
-    return fits[int((squares <= squares.min() + 1e-12).argmax())], squares
+    top = int((squares <= squares.min() + 1e-12).argmax())
+    return np.concatenate([_rising(rewards[: top + 1]), _rising(rewards[top + 1 :][::-1])[::-1]])
 
 
-def _gain(rewards: Any, rising: Any, squares: Any) -> float:
-    """By how much a fit that may fall is better than one that only rises."""
-    return float(((rewards - rising) ** 2).sum() - squares.min())
+def _squares(rewards: list[float]) -> list[float]:
+    """The sum of squared residuals of the best fit that rises up to each place and falls from there on."""
+    up, down = _squares_rising(rewards), _squares_rising(rewards[:0:-1])[::-1]
+    return [rise + fall for rise, fall in zip(up, [*down, 0.0], strict=True)]
+
+
+def _squares_rising(rewards: list[float]) -> list[float]:
+    """That of the best fit that only rises to the first of them, the first two, and so on.
+
+    Neighbours that fall are pooled (Ayer et al. 1955, Ann. Math. Stat. 26:641); those of a beginning stay pooled when
+    more come, so that one pass tells all (Stout 2008, section 3).
+    """
+    pools: list[tuple[float, int]] = []
+    found, squares = [], 0.0
+    for reward in rewards:
+        mean, count = reward, 1
+        while pools and pools[-1][0] >= mean:
+            other, others = pools.pop()
+            squares += (other - mean) ** 2 * others * count / (others + count)
+            mean, count = (other * others + mean * count) / (others + count), others + count
+        pools.append((mean, count))
+        found.append(squares)
+    return found
+
+
+def _gain(squares: list[float]) -> float:
+    """By how much a fit that may fall is better than one that only rises, whose top is at the end."""
+    return squares[-1] - min(squares)
 
 
 def gao(distances: Sequence[float], rewards: Sequence[float]) -> Curve | None:

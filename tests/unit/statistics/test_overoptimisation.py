@@ -4,8 +4,9 @@ import math
 from random import Random
 
 import pytest
+from scipy.optimize import isotonic_regression
 
-from solon.statistics.overoptimisation import gao, turn
+from solon.statistics.overoptimisation import _squares, gao, turn
 
 TOP = math.exp(0.5)
 
@@ -74,6 +75,21 @@ def test_a_reward_that_only_rises_has_not_turned() -> None:
     found = turn([float(n) for n in range(10)], [float(n) for n in range(10)])
     assert found is not None
     assert (found.distance, found.fall, found.sure) == (9.0, 0.0, False)
+
+
+def test_the_squares_of_all_tops_are_those_of_fits_made_one_by_one() -> None:
+    """Rising up to the top and falling after it, each by scipy; with ties, too."""
+    random = Random(2)
+    for n in (1, 2, 7, 24):
+        for digits in (0, 1, 15):
+            rewards = [round(random.gauss(0, 1), digits) for _ in range(n)]
+            expected = []
+            for top in range(n):
+                rise, fall = rewards[: top + 1], rewards[top + 1 :]
+                fits = [isotonic_regression(rise).x, *([isotonic_regression(fall, increasing=False).x] if fall else [])]
+                parts = zip((rise, fall), fits, strict=False)
+                expected.append(sum(((part - fit) ** 2).sum() for part, fit in parts))
+            assert _squares(rewards) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.slow
