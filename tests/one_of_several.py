@@ -145,6 +145,8 @@ def main(folder):
     """Does what it reads, to the end of its input."""
     for backend in ("trl", "pairwise", "preference", "kto", "sft", "reward", "grpo", "ppo.loop", "selfplay.loop"):
         __import__(f"solon.trainers.backend.{backend}")
+    gc.collect()
+    gc.freeze()  # what is there by now holds no weights: `share_held` would look at half a million objects at each step
     for line in sys.stdin:
         print(together(json.loads(line), Path(folder)), flush=True)
 

@@ -22,7 +22,7 @@ from project import Project, artifacts
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 # SOLON_FULL=1 takes the quickstart as it is and kills it 20 times: ten minutes
 FULL = os.environ.get("SOLON_FULL") == "1"
-KILLS = 20 if FULL else 6
+KILLS = 20 if FULL else 4
 CHANGES = ["name=killed"] if FULL else ["name=killed", "sample.n=3", "train.epochs=1"]
 PROMPTS, HELD_OUT = (400, 600) if FULL else (40, 30)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from preloaded.starting import quick_trainings
 from solon.models.transformers import unload
 
 _ALL_SLOW = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", re.MULTILINE)
@@ -19,6 +20,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if left_out and collection_path.suffix == ".py" and _ALL_SLOW.search(collection_path.read_text("utf-8")):
         return True
     return None
+
+
+@pytest.fixture
+def trainings_begin_at_once() -> Iterator[None]:
+    """For tests that start trainings in processes of their own, and are not about the process."""
+    with quick_trainings():
+        yield
 
 
 @pytest.fixture

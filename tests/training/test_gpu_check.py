@@ -20,25 +20,27 @@ KINDS = ("dpo", "ppo")
 def test_the_gpu_check_runs_on_a_cpu_from_the_model_to_the_page_twice(tmp_path):
     """Trainings, the reference, a training cut and begun again; memory is not measured, and the page says so.
 
-    The second takes the same folder, as people run it, and goes on from nothing that the first left there.
+    The second takes the same folder, as people run it, and goes on from nothing that the first left there; one way to
+    train shows that.
     """
     page = tmp_path / "page.md"
     page.write_text("Before.\n\n<!-- gpu begins -->\nold\n<!-- gpu ends -->\n\nAfter.\n")
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu" / "check.py"), "--tiny", "--kinds", *KINDS]
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu" / "check.py"), "--tiny"]
     work = tmp_path / "work"
-    for _ in range(2):
+    for kinds in (KINDS, KINDS[:1]):
         done = subprocess.run(
-            [*command, "--work", str(work), "--write", str(page)],
+            [*command, "--kinds", *kinds, "--work", str(work), "--write", str(page)],
             capture_output=True,
             text=True,
             env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
         )
         assert done.returncode == 0, done.stdout + done.stderr
         found = json.loads((work / "found.json").read_text())
-        assert list(found) == ["model", "dpo-plain", "ppo-plain", "reference-plain", "resume-plain"]
+        trained = [f"{kind}-plain" for kind in kinds]
+        assert list(found) == ["model", *trained, "reference-plain", "resume-plain"]
         assert found["resume-plain"]["apart"] == 0
         assert found["reference-plain"]["apart"] < 1e-4 < 1e-2 < found["reference-plain"]["moved"]
-        for kind in KINDS:
+        for kind in kinds:
             part = found[f"{kind}-plain"]
             assert (part["steps"], part["peak"]) == (2, 0)
             # the seconds of a step hold no writing of it
