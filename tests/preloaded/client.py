@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-KILL = signal.SIGRTMIN
+KILL = getattr(signal, "SIGRTMIN", signal.SIGUSR2)
 """What ends the fork by SIGKILL, and then us: nobody can wait for a fork whose client was killed."""
 FORWARDED = {
     **{same: same for same in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)},

@@ -19,6 +19,7 @@ from preloaded.client import FORWARDED, KILL, socket_of
 from solon.trainers.base import Policy
 from solon.trainers.launch import environment_of
 
+FORKS = sys.platform == "linux" and os.environ.get("SOLON_FULL") != "1"
 _PYTHON = sys.executable
 _START = """\
 #!{python} -IS
@@ -84,7 +85,12 @@ def _shared() -> Preloaded:
 
 
 def folder_for(environment: Mapping[str, str]) -> Path:
-    """Where a ``python`` and a ``solon`` are that begin at once with this environment, and so do their trainings."""
+    """Where a ``python`` and a ``solon`` are that begin at once with this environment, and so do their trainings.
+
+    The real ones where a test is to have its full size, and where there is no Linux.
+    """
+    if not FORKS:
+        return Path(_PYTHON).parent
     with TemporaryDirectory() as model:
         training = environment_of(Policy(model=model, threads=1), temporary=Path(model))
     added = {name: value for name, value in training.items() if os.environ.get(name) != value}
@@ -118,12 +124,12 @@ class Forked(subprocess.Popen[str]):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=_hold,
+            preexec_fn=_hold if FORKS else None,
         )
 
     def send_signal(self, sig: int) -> None:
         """Sends it, and SIGKILL in a way that ends the fork first."""
-        super().send_signal(KILL if sig == signal.SIGKILL else sig)
+        super().send_signal(KILL if FORKS and sig == signal.SIGKILL else sig)
 
 
 def _hold() -> None:
