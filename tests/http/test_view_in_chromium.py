@@ -38,7 +38,7 @@ KEYS = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Tab": 9, "?"
 async def until(asked: Callable[[], Awaitable[Any]], wanted: Any = True) -> Any:
     """Waits for the page to say something; fails with what it said last."""
     found = None
-    for _ in range(600):
+    for _ in range(2400):  # two minutes, of which a busy machine may need one
         found = await asked()
         if found == wanted:
             return found
