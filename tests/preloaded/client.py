@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -65,15 +66,22 @@ def main(python: str, folder: str, before: Sequence[str]) -> None:
         except OSError:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
             os.execv(python, [python, *arguments])
-        _ask(connection, {**program, "environment": environment, "folder": str(Path.cwd()), "umask": _umask()})
+        given = {"environment": environment, "folder": str(Path.cwd()), "umask": _umask(), "limits": limits()}
+        _ask(connection, {**program, **given})
         signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
         with connection.makefile("r") as answers:
-            child = int(answers.readline())
+            forked = answers.readline()
+            if not forked:  # there is no room for one
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+                os.execv(python, [python, *arguments])
+            child = int(forked)
             for number in FORWARDED:
                 signal.signal(number, lambda number, _: _forward(child, FORWARDED[number]))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
-            code = int(answers.readline() or -signal.SIGKILL)
-    sys.stdout.flush()
+            ended = answers.readline()
+            if not ended:  # what forks are made of is gone
+                _forward(child, signal.SIGKILL)
+            code = int(ended or -signal.SIGKILL)
     if code < 0:
         signal.signal(-code, signal.SIG_DFL) if -code not in (signal.SIGKILL, signal.SIGSTOP) else None
         os.kill(os.getpid(), -code)
@@ -89,6 +97,12 @@ def _customized(environment: Mapping[str, str]) -> bool:
 def _forward(child: int, number: int) -> None:
     with suppress(ProcessLookupError):  # it has ended, and we are told next
         os.kill(child, number)
+
+
+def limits() -> dict[str, tuple[int, int]]:
+    """How much of what a process may have: files' size, processes, and so on."""
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    return {name: resource.getrlimit(getattr(resource, name)) for name in names}
 
 
 def _umask() -> int:

@@ -11,6 +11,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import selectors
 import signal
@@ -18,10 +19,16 @@ import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from preloaded.client import FORWARDED, limits
+
+del sys.path[0]
 
 PRELOADED = (
     "numpy",
@@ -45,6 +52,7 @@ PRELOADED = (
     "trl",
     "matplotlib.pyplot",
 )
+_HELD = (signal.SIGCHLD, *FORWARDED)
 
 
 def main(path: str) -> dict[str, Any]:
@@ -73,30 +81,42 @@ def main(path: str) -> dict[str, Any]:
         while True:
             for key, _ in selector.select():
                 if key.fd == 0:
+                    for child in children:
+                        os.kill(child, signal.SIGKILL)
                     os._exit(0)
                 elif key.fileobj is listening:
                     connection, _ = listening.accept()
                     wanted, files = _asked(connection)
-                    child = os.fork() if wanted else None
+                    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)  # until a fork can do something about it
+                    child = _forked() if wanted else None
                     if wanted and child == 0:
                         for each in (connection, listening, woken, waking, selector, *children.values()):
                             each.close()
-                        _become(wanted, files, changed)
+                        _become(wanted, files, changed, mask)
                         return wanted
+                    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                     for file in files:
                         os.close(file)
                     if child is None:
                         connection.close()
                         continue
-                    connection.sendall(f"{child}\n".encode())
                     children[child] = connection
                     selector.register(connection, selectors.EVENT_READ, child)
+                    with suppress(OSError):  # who asked was killed: we read of it next
+                        connection.sendall(f"{child}\n".encode())
                 elif key.fileobj is woken:
                     woken.recv(4096)
                     _tell_of_the_ended(children, selector)
                 elif key.data in children:  # who asked was killed
                     os.kill(key.data, signal.SIGKILL)
                     selector.unregister(key.fileobj)
+
+
+def _forked() -> int | None:
+    try:
+        return os.fork()
+    except OSError:  # there is no room for one: who asked becomes a process of its own
+        return None
 
 
 def _tell_of_the_ended(children: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
@@ -107,27 +127,31 @@ def _tell_of_the_ended(children: dict[int, socket.socket], selector: selectors.B
         connection = children.pop(child)
         if connection in selector.get_map():
             selector.unregister(connection)
-            with suppress(BrokenPipeError):  # killed as well
+            with suppress(OSError):  # killed as well
                 connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
         connection.close()
 
 
 def _asked(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """What is to be run, and the files that it is given; nothing, of who was killed while it asked."""
-    head, files, _, _ = socket.recv_fds(connection, 8, 253)
-    size, message = int.from_bytes(head, "big"), b""
-    while len(message) < size and (more := connection.recv(size - len(message))):
-        message += more
+    files: list[int] = []
+    size, message = 0, b""
+    with suppress(OSError):
+        head, files, _, _ = socket.recv_fds(connection, 8, 253)
+        size = int.from_bytes(head, "big")
+        while len(message) < size and (more := connection.recv(size - len(message))):
+            message += more
     whole = bool(message) and len(message) == size
     return json.loads(message.decode("utf-8", "surrogateescape")) if whole else {}, list(files)
 
 
-def _become(wanted: dict[str, Any], files: list[int], changed: dict[str, str]) -> None:
+def _become(wanted: dict[str, Any], files: list[int], changed: dict[str, str], mask: Iterable[int]) -> None:
     """Takes the place of a process that was started anew."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     os.setpgid(0, 0)
     apart = max(100, *wanted["files"], *files) + 1  # from here on no number is wanted
     moved = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, apart) for file in files]
@@ -138,6 +162,9 @@ def _become(wanted: dict[str, Any], files: list[int], changed: dict[str, str]) -
         os.close(file)
     os.chdir(wanted["folder"])
     os.umask(wanted["umask"])
+    for name, limit in limits().items():
+        if tuple(wanted["limits"][name]) != limit:
+            resource.setrlimit(getattr(resource, name), tuple(wanted["limits"][name]))
     os.environ.clear()
     os.environ.update({**wanted["environment"], **changed})
     tempfile.tempdir = None

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 import pytest
 
@@ -21,6 +22,8 @@ from solon.trainers.launch import environment_of
 
 FORKS = sys.platform == "linux" and os.environ.get("SOLON_FULL") != "1"
 _PYTHON = sys.executable
+_LOCK = Lock()
+_EACH_ITS_OWN = ("PYTHONPATH", "TMPDIR")
 _START = """\
 #!{python} -IS
 import sys
@@ -53,27 +56,34 @@ class Preloaded:
 
     def serve(self, *environments: Mapping[str, str]) -> None:
         """Processes with these environments are forks from now on; returns when the first could begin."""
-        server, started = Path(__file__).with_name("server.py"), []
+        server, started = Path(__file__).with_name("server.py"), {}
         for environment in environments:
             path = socket_of(self.folder, environment)
-            if path not in self._servers:
-                self._servers[path] = subprocess.Popen(
-                    [_PYTHON, "-P", str(server), str(path), str(self.python)],
-                    env=environment,
-                    stdin=subprocess.PIPE,  # closed when we are gone, which ends it
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                )
-                started.append(self._servers[path])
-        for process in started:
+            if path in self._servers and self._servers[path].poll() is None:
+                continue
+            path.unlink(missing_ok=True)
+            started[path] = subprocess.Popen(
+                [_PYTHON, "-P", str(server), str(path), str(self.python)],
+                env={name: value for name, value in environment.items() if name not in _EACH_ITS_OWN},
+                stdin=subprocess.PIPE,  # closed when we are gone, which ends it
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,  # a file, to Python's streams, would be one in a fork's pipe as well
+            )
+        for path, process in started.items():
             assert process.stdout is not None
             if not process.stdout.readline():
                 raise RuntimeError(process.communicate()[1].decode("utf-8", "replace"))
+            self._servers[path] = process
 
     def close(self) -> None:
-        """Ends what forks are made of."""
+        """Ends what forks are made of, and forks that there still are."""
         for server in self._servers.values():
-            server.communicate()
+            with server, suppress(OSError):
+                assert server.stdin is not None
+                server.stdin.close()
+                with suppress(subprocess.TimeoutExpired):
+                    server.wait(10)
+                server.kill()
         self._temporary.cleanup()
 
 
@@ -94,8 +104,9 @@ def folder_for(environment: Mapping[str, str]) -> Path:
     with TemporaryDirectory() as model:
         training = environment_of(Policy(model=model, threads=1), temporary=Path(model))
     added = {name: value for name, value in training.items() if os.environ.get(name) != value}
-    shared = _shared()
-    shared.serve(environment, {**environment, **added})
+    with _LOCK:
+        shared = _shared()
+        shared.serve(environment, {**environment, **added})
     return shared.folder
 
 
@@ -117,21 +128,28 @@ class Forked(subprocess.Popen[str]):
     """
 
     def __init__(self, words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-        super().__init__(
-            [str(folder_for(environment) / "python"), "-m", "solon.cli.app", *words],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=_hold if FORKS else None,
-        )
+        python = str(folder_for(environment) / "python")
+        # signals wait until there is a fork that they are for
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED if FORKS else ())
+        try:
+            super().__init__(
+                [python, "-m", "solon.cli.app", *words],
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def send_signal(self, sig: int) -> None:
         """Sends it, and SIGKILL in a way that ends the fork first."""
-        super().send_signal(KILL if FORKS and sig == signal.SIGKILL else sig)
+        super().send_signal(KILL if sig == signal.SIGKILL and self._asked_for_a_fork() else sig)
 
-
-def _hold() -> None:
-    """Signals wait until there is a fork that they are for."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+    def _asked_for_a_fork(self) -> bool:
+        """Whether it is not a process of Python's own after all."""
+        try:
+            return Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")[1:2] == [b"-IS"]
+        except OSError:  # there is no Linux
+            return False
