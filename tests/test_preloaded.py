@@ -16,7 +16,7 @@ import pytest
 from preloaded.starting import FORKS, Forked, folder_for
 from project import small_project
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FORKS, reason="all processes are real ones")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FORKS, reason="SOLON_FORKS=1 asks for forks")]
 AROUND = {**os.environ, "OMP_NUM_THREADS": "1"}
 TOLD = """\
 import json, os, sys, tempfile

@@ -10,5 +10,7 @@ one does, and is the real one where not: for other modules than solon's, with op
 that libraries could have read otherwise. A training that such a process starts is a fork as well.
 
 Not for tests of the process itself: what it imports, how much memory it has. Somebody who ends such a ``python`` by
-SIGKILL may find the fork alive for a moment; ``Forked`` ends the fork first. With ``SOLON_FULL=1`` all are real ones.
+SIGKILL may find the fork alive for a moment; ``Forked`` ends the fork first.
+
+Only with ``SOLON_FORKS=1``: else all are real ones, as in ``make test``.
 """

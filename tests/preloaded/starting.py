@@ -20,7 +20,7 @@ from preloaded.client import FORWARDED, KILL, socket_of
 from solon.trainers.base import Policy
 from solon.trainers.launch import environment_of
 
-FORKS = sys.platform == "linux" and os.environ.get("SOLON_FULL") != "1"
+FORKS = sys.platform == "linux" and os.environ.get("SOLON_FORKS") == "1"
 _PYTHON = sys.executable
 _LOCK = Lock()
 _EACH_ITS_OWN = ("PYTHONPATH", "TMPDIR")
@@ -97,7 +97,7 @@ def _shared() -> Preloaded:
 def folder_for(environment: Mapping[str, str]) -> Path:
     """Where a ``python`` and a ``solon`` are that begin at once with this environment, and so do their trainings.
 
-    The real ones where a test is to have its full size, and where there is no Linux.
+    The real ones unless forks are asked for.
     """
     if not FORKS:
         return Path(_PYTHON).parent
@@ -114,8 +114,12 @@ def folder_for(environment: Mapping[str, str]) -> Path:
 def quick_trainings() -> Iterator[None]:
     """Meanwhile trainings that this process starts are forks, and so is all else of solon's that it starts."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", str(folder_for(os.environ) / "python"))
+        patch.setattr(sys, "executable", _python_for(os.environ))
         yield
+
+
+def _python_for(environment: Mapping[str, str]) -> str:
+    return str(folder_for(environment) / "python") if FORKS else _PYTHON
 
 
 class Forked(subprocess.Popen[str]):
@@ -128,7 +132,7 @@ class Forked(subprocess.Popen[str]):
     """
 
     def __init__(self, words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-        python = str(folder_for(environment) / "python")
+        python = _python_for(environment)
         # signals wait until there is a fork that they are for
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED if FORKS else ())
         try:
