@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if left_out and collection_path.suffix == ".py" and _ALL_SLOW.search(collection_path.read_text("utf-8")):
         return True
     return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _imports_are_no_garbage() -> None:
+    """Each training collects garbage, several times, and would look through half a million objects of libraries."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

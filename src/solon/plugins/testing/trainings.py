@@ -7,6 +7,7 @@ training is a process of its own, as in a run, and may be killed; only the secon
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -139,6 +140,8 @@ def main() -> None:
         for package in PRELOADED:
             if find_spec(package) is not None:
                 importlib.import_module(package)
+    gc.collect()
+    gc.freeze()  # each training collects garbage, several times: not in what is imported
     for line in sys.stdin:
         assignment = json.loads(line)
         result = Path(assignment["folder"]) / "result.json"
