@@ -7,11 +7,13 @@ commands for either place run. It has few prompts, which takes seconds instead o
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,15 @@ def session(page: Path, folder: Path, around: Mapping[str, str]) -> subprocess.C
     """Runs a page from top to bottom, in an environment."""
     words = [sys.executable, str(Path(__file__).parent / "doc_session.py"), str(page)]
     return subprocess.run(words, cwd=folder, env=around, capture_output=True, text=True, timeout=800)
+
+
+@contextmanager
+def one_at_a_time(page: Path, lock: Path) -> Iterator[None]:
+    """Waits for other processes of these tests whose page starts a judge's server too: all take the same port."""
+    with lock.open("w") as file:
+        if "judge_server" in page.read_text("utf-8"):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -146,5 +157,6 @@ def test_a_page_runs_from_top_to_bottom(page: Path, checkout: Path, around: dict
     """A command that fails at the first try is the last that many people try."""
     folder = tmp_path / "quickstart"
     shutil.copytree(checkout, folder, symlinks=True, copy_function=link_or_copy)
-    done = session(page, folder, around)
+    with one_at_a_time(page, checkout.parents[2] / "judges.lock"):
+        done = session(page, folder, around)
     assert done.returncode == 0, done.stderr
