@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from preloaded.starting import Forked
-
 CONSTITUTION = """\
 name: brief
 principles:
@@ -33,7 +31,6 @@ sample: {n: 2, max_tokens: 20, model: {kind: scripted, default: a long one, conc
 label: {kind: rules, rules: {brief: {length: words, max: 1}}}
 build: {held_out: 0}
 """
-_QUIET = {"OMP_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -52,13 +49,11 @@ class Project:
         return self.folder / "runs" / "project"
 
     def start(self, *words: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        """The command line, under way; a new process of Python if the environment is to be another."""
-        if not environment:
-            return Forked(words, self.folder, {**os.environ, **_QUIET})
+        """The command line, under way."""
         return subprocess.Popen(
             [sys.executable, "-m", "solon.cli.app", *words],
             cwd=self.folder,
-            env={**os.environ, **_QUIET, **environment},
+            env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

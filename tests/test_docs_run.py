@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,6 @@ import pytest
 
 from doc_blocks import PAGES, ROOT, blocks, each_page
 from few_prompts import few_prompts
-from preloaded.starting import folder_for
 from solon.project import create
 
 
@@ -34,33 +33,28 @@ def link_or_copy(source: str, target: str) -> None:
     (os.link if source.endswith(".safetensors") else shutil.copy2)(source, target)
 
 
-def environment(home: Path, *before: Path) -> dict[str, str]:
-    """That of somebody who has activated solon's environment, and has neither keys nor a network.
-
-    Args:
-        home: their folder.
-        before: where commands are looked for first.
-    """
+def environment(home: Path) -> dict[str, str]:
+    """That of somebody who has activated solon's environment, and has neither keys nor a network."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_TOKEN"))}
     return {
         **kept,
         "HOME": str(home),
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
-        "PATH": os.pathsep.join([*map(str, before), str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
+        "PATH": f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(Path(__file__).parent),
     }
 
 
-def session(page: Path, folder: Path, around: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs a page from top to bottom, in an environment."""
+def session(page: Path, folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a page from top to bottom."""
     words = [sys.executable, str(Path(__file__).parent / "doc_session.py"), str(page)]
-    return subprocess.run(words, cwd=folder, env=around, capture_output=True, text=True, timeout=800)
+    return subprocess.run(words, cwd=folder, env=environment(home), capture_output=True, text=True, timeout=800)
 
 
 @contextmanager
 def one_at_a_time(page: Path, lock: Path) -> Iterator[None]:
-    """Waits for other processes of these tests whose page starts a judge's server too: all take the same port."""
+    """Waits for other processes of these tests whose page starts a judge's server too: they take the same ports."""
     with lock.open("w") as file:
         if "judge_server" in page.read_text("utf-8"):
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -68,14 +62,7 @@ def one_at_a_time(page: Path, lock: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def around(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of all pages, in which solon's commands begin at once."""
-    home = tmp_path_factory.mktemp("home")
-    return environment(home, folder_for(environment(home)))
-
-
-@pytest.fixture(scope="session")
-def checkout(tmp_path_factory: pytest.TempPathFactory, around: dict[str, str]) -> Path:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new project that was run; the examples and the environment are beside it as at the top of the repository."""
     folder = tmp_path_factory.mktemp("pages") / "quickstart"
     create(folder)
@@ -86,8 +73,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, around: dict[str, str]) -
     for name in ("constraints.txt", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv").symlink_to(sys.prefix, target_is_directory=True)
-    run = ["python", "-m", "solon", "run", "recipe.yaml", "--quiet"]
-    subprocess.run(run, cwd=folder, env=around, check=True, capture_output=True)
+    run = [sys.executable, "-m", "solon", "run", "recipe.yaml", "--quiet"]
+    subprocess.run(run, cwd=folder, env=environment(folder.parent), check=True, capture_output=True)
     return folder
 
 
@@ -130,7 +117,7 @@ false
 """,
         "utf-8",
     )
-    assert session(tmp_path / "page.md", tmp_path, environment(tmp_path)).stderr == ""
+    assert session(tmp_path / "page.md", tmp_path, tmp_path).stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -146,17 +133,17 @@ false
 def test_a_page_that_is_wrong_fails_with_the_place(block: str, tmp_path: Path) -> None:
     """A command that fails, an output that is another, an error, the first part of a pipe."""
     (tmp_path / "page.md").write_text(f"# A page\n\n{block}\n", "utf-8")
-    done = session(tmp_path / "page.md", tmp_path, environment(tmp_path))
+    done = session(tmp_path / "page.md", tmp_path, tmp_path)
     assert done.returncode == 1
     assert f"{tmp_path / 'page.md'}:3" in done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", each_page(*(page for page in PAGES if any(block.runs for block in blocks(page)))))
-def test_a_page_runs_from_top_to_bottom(page: Path, checkout: Path, around: dict[str, str], tmp_path: Path) -> None:
+def test_a_page_runs_from_top_to_bottom(page: Path, checkout: Path, tmp_path: Path) -> None:
     """A command that fails at the first try is the last that many people try."""
     folder = tmp_path / "quickstart"
     shutil.copytree(checkout, folder, symlinks=True, copy_function=link_or_copy)
     with one_at_a_time(page, checkout.parents[2] / "judges.lock"):
-        done = session(page, folder, around)
+        done = session(page, folder, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from preloaded.starting import quick_trainings
 from solon.models.transformers import unload
 
 _ALL_SLOW = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", re.MULTILINE)
@@ -28,13 +27,6 @@ def _imports_are_no_garbage() -> None:
     """Each training collects garbage, several times, and would look through half a million objects of libraries."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture
-def trainings_begin_at_once() -> Iterator[None]:
-    """For tests that start trainings in processes of their own, and are not about the process."""
-    with quick_trainings():
-        yield
 
 
 @pytest.fixture

@@ -59,7 +59,6 @@ def test_killed_at_any_step_it_ends_with_the_same_weights(kind: str, form: str, 
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.usefixtures("trainings_begin_at_once")
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_a_process_that_was_killed_with_signal_9_is_gone_on_from(
     kind: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

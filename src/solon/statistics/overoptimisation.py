@@ -105,18 +105,18 @@ def turn(distances: Sequence[float], rewards: Sequence[float], *, seed: int = 0)
     np = _numpy()
     order = np.argsort(np.asarray(distances, dtype=float), kind="stable")
     d, r = np.asarray(distances, dtype=float)[order], np.asarray(rewards, dtype=float)[order]
-    squares = np.asarray(_squares(r.tolist()))
+    squares = _squares(r.tolist())
     fitted, rising = _unimodal(r, squares), _rising(r)
     top = int(fitted.argmax())
     random, by_chance = np.random.default_rng(seed), _errors(r, rising)
     drawn = (rising + by_chance[random.integers(0, len(r), len(r))] for _ in range(_RESAMPLES))
-    gain = _gain(squares.tolist())
+    gain = _gain(squares)
     p_value = (1 + sum(_gain(_squares(one.tolist())) >= gain for one in drawn)) / (1 + _RESAMPLES)
     low, high = _tops(d, r, fitted, squares)
     return Turn(float(d[top]), low, high, float(fitted[top] - fitted[-1]), p_value)
 
 
-def _tops(distances: Any, rewards: Any, fitted: Any, squares: Any) -> tuple[float, float]:
+def _tops(distances: Any, rewards: Any, fitted: Any, squares: list[float]) -> tuple[float, float]:
     """Between which points the top may lie: those at which it makes the fit not much worse than the best.
 
     By the likelihood ratio. A top is no regular parameter: at the usual 3.84 variances (chi-squared, one degree, .95)
@@ -125,8 +125,8 @@ def _tops(distances: Any, rewards: Any, fitted: Any, squares: Any) -> tuple[floa
     """
     np = _numpy()
     n, levels = len(rewards), len(np.unique(np.round(fitted, 12)))
-    variance = float(squares.min()) / max(1, n - levels)
-    (places,) = np.nonzero(squares <= squares.min() + _WORSE * variance + 1e-12)
+    variance = min(squares) / max(1, n - levels)
+    places = _no_worse(squares, _WORSE * variance)
     return float(distances[max(0, places[0] - 1)]), float(distances[min(n - 1, places[-1] + 1)])
 
 
@@ -144,11 +144,17 @@ def _rising(rewards: Any) -> Any:
     return isotonic_regression(rewards).x
 
 
-def _unimodal(rewards: Any, squares: Any) -> Any:
+def _unimodal(rewards: Any, squares: list[float]) -> Any:
     """The best fit that rises and then falls: with its top at the first place at which none is better."""
     np = _numpy()
-    top = int((squares <= squares.min() + 1e-12).argmax())
+    top = _no_worse(squares, 0.0)[0]
     return np.concatenate([_rising(rewards[: top + 1]), _rising(rewards[top + 1 :][::-1])[::-1]])
+
+
+def _no_worse(squares: list[float], by: float) -> list[int]:
+    """The places of tops whose fit is worse than the best by no more than this."""
+    most = min(squares) + by + 1e-12
+    return [place for place, one in enumerate(squares) if one <= most]
 
 
 def _squares(rewards: list[float]) -> list[float]:
@@ -161,7 +167,7 @@ def _squares_rising(rewards: list[float]) -> list[float]:
     """That of the best fit that only rises to the first of them, the first two, and so on.
 
     Neighbours that fall are pooled (Ayer et al. 1955, Ann. Math. Stat. 26:641); those of a beginning stay pooled when
-    more come, so that one pass tells all (Stout 2008, section 3).
+    more come, so that one pass tells all: Stout's prefix isotonic regression.
     """
     pools: list[tuple[float, int]] = []
     found, squares = [], 0.0
